@@ -1,0 +1,16 @@
+"""The formulas of the project, in numpy only: no files, no network, no torch, no Blender."""
+
+from .errors import Cancelled, ErrorCode, ImageTo3DError
+from .gaussians import GaussianCloud, Grid, Provenance
+from .intrinsics import FocalLength, Intrinsics
+
+__all__ = [
+    "Cancelled",
+    "ErrorCode",
+    "FocalLength",
+    "GaussianCloud",
+    "Grid",
+    "ImageTo3DError",
+    "Intrinsics",
+    "Provenance",
+]

@@ -1,0 +1,1 @@
+"""Engines: a photo becomes a :class:`~image_to_3d.core.GaussianCloud`."""

@@ -1,0 +1,95 @@
+"""What every engine takes and gives.
+
+An engine turns one photo into a :class:`~image_to_3d.core.GaussianCloud` and reports what it does on the way. It knows no
+sockets and no files but its own weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import GaussianCloud
+from ..io.photo import Photo
+
+Progress = Callable[[str, float], None]
+"""``progress(stage, fraction)``: called with 0 ≤ fraction ≤ 1 as work is really done; may raise
+:class:`~image_to_3d.core.Cancelled`, which an engine lets pass."""
+
+
+def no_progress(stage: str, fraction: float) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What a person needs to know to choose an engine.
+
+    Attributes:
+        name: as on the command line and on the wire.
+        summary: one line.
+        metric: lengths come out in metres without calibration.
+        licence: of the weights, as a short name; "none" if there are none.
+        needs_depth: a depth file must come with the photo.
+        needs_weights: a checkpoint must be present.
+    """
+
+    name: str
+    summary: str
+    metric: bool
+    licence: str = "none"
+    needs_depth: bool = False
+    needs_weights: bool = False
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to build an engine.
+
+    Attributes:
+        device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        checkpoint: path of a weights file, or None to look in the usual places.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What an engine answers.
+
+    Attributes:
+        cloud: Gaussians in the OpenCV camera frame, metres if the engine is metric.
+        seconds: wall time per stage (``preprocess``, ``network``, ``postprocess``).
+        device, precision: what it really ran on.
+        warnings: sentences for a person.
+    """
+
+    cloud: GaussianCloud
+    seconds: dict[str, float] = field(default_factory=dict)
+    device: str = "cpu"
+    precision: str = "fp32"
+    warnings: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """A loaded engine. Made once, used for many photos."""
+
+    info: EngineInfo
+
+    def predict(
+        self, photo: Photo, depth: NDArray[np.float32] | None = None, progress: Progress = no_progress
+    ) -> Prediction:
+        """Photo (and, where ``info.needs_depth``, planar depth (H, W) in metres with NaN = unknown) → Gaussians."""
+        ...
+
+    def unload(self) -> None:
+        """Give back the memory of the weights; a later :meth:`predict` loads them again."""
+        ...

@@ -1,0 +1,1 @@
+"""Files: photos, depth maps, PLY of 3D Gaussians, video."""

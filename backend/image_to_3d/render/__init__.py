@@ -1,0 +1,1 @@
+"""Renderers: Gaussians seen from a camera."""
