@@ -1,0 +1,450 @@
+"""The visible surface of a photo's picture grid: local planes, normals, depth edges, and a mesh without curtains.
+
+Everything here rests on one fact: along a plane n · X = d the *inverse* depth 1/z = (n · ray) / d is an affine function of
+pixel coordinates, however steeply the plane is seen. Planes are therefore written as m = n / d, with m · ray = 1/z, where
+ray = ((u − cx)/fx, (v − cy)/fy, 1); fitting one is linear least squares, and a depth edge is a break of an affine function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .gaussians import GaussianCloud
+from .intrinsics import Intrinsics
+
+Array = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+
+DEFAULT_RADIUS = 2
+"""Half width of the window of a local plane, in grid cells: 5 × 5 cells."""
+
+MIN_JUMP = 0.01
+"""A break smaller than this share of the inverse depth is not called a depth edge: 3 cm at 3 m."""
+
+_NOISE_BLOCK = 32
+_CENTRE_PREFERENCE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class LocalPlanes:
+    """A plane through the neighbourhood of every grid cell, as an affine function of inverse depth.
+
+    Attributes:
+        value: (rows, cols) inverse depth of the fitted plane at the cell, 1/m; NaN where nothing could be fitted.
+        gradient: (rows, cols, 2) its change per grid cell to the right and downwards, 1/m.
+        rms: (rows, cols) root mean square residual of the fit (degrees of freedom counted), 1/m.
+    """
+
+    value: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+    rms: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SameSurface:
+    """Which neighbouring cells lie on one surface, without a depth edge between them.
+
+    Attributes:
+        right: (rows, cols − 1), link between a cell and the one to its right.
+        down: (rows − 1, cols), link between a cell and the one below.
+    """
+
+    right: Mask
+    down: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMesh:
+    """A quad mesh of the visible surface.
+
+    Attributes:
+        vertices: (V, 3) float32, OpenCV camera frame, metres.
+        faces: (F, 4) int32, quads whose front side looks at the camera (counter-clockwise as the camera sees them).
+        uvs: (V, 2) float32 in [0, 1], where the vertex lies in the photo; (0, 0) is the lower left corner, as Blender counts.
+        cells: (V,) int32, flat grid cell (row · cols + col) of each vertex.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    uvs: NDArray[np.float32]
+    cells: NDArray[np.int32]
+
+
+def inverse_depth(depth: Array) -> NDArray[np.float64]:
+    """1/z (same shape) of planar depth in metres; NaN where depth is unknown, zero, negative or infinite."""
+    z = np.asarray(depth, np.float64)
+    known = np.isfinite(z) & (z > 0)
+    return np.divide(1.0, z, out=np.full(z.shape, np.nan), where=known)
+
+
+def _correlate(image: Array, kernel: Array, axis: int) -> NDArray[np.float64]:
+    """Correlation along one axis with a short kernel, zeros outside the image."""
+    radius = len(kernel) // 2
+    out = np.zeros(image.shape)
+    size = image.shape[axis]
+    source, target = np.moveaxis(image, axis, 0), np.moveaxis(out, axis, 0)
+    for offset, weight in zip(range(-radius, radius + 1), kernel, strict=True):
+        if weight == 0 or abs(offset) >= size:
+            continue
+        low, high = max(0, -offset), min(size, size - offset)
+        target[low:high] += weight * source[low + offset : high + offset]
+    return out
+
+
+def _window_fits(q: Array, radius: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least squares q ≈ c + gu · du + gv · dv in a window around each cell.
+
+    Returns:
+        coefficients (3, rows, cols) and variance of the residuals (rows, cols); infinite variance where there is no fit.
+    """
+    known = np.isfinite(q)
+    w, wq = known.astype(np.float64), np.where(known, q, 0.0)
+    wqq = wq * wq
+    offsets = np.arange(-radius, radius + 1, dtype=np.float64)
+    ones, squares = np.ones_like(offsets), offsets**2
+    w0, w1, w2 = (_correlate(w, kernel, 1) for kernel in (ones, offsets, squares))
+    n, sv, svv = (_correlate(w0, kernel, 0) for kernel in (ones, offsets, squares))
+    su, suv = (_correlate(w1, kernel, 0) for kernel in (ones, offsets))
+    suu = _correlate(w2, ones, 0)
+    q0, q1 = _correlate(wq, ones, 1), _correlate(wq, offsets, 1)
+    sq, svq, suq = _correlate(q0, ones, 0), _correlate(q0, offsets, 0), _correlate(q1, ones, 0)
+    sqq = _correlate(_correlate(wqq, ones, 1), ones, 0)
+    # Adjugate of the symmetric 3 × 3 normal matrix [[n, su, sv], [su, suu, suv], [sv, suv, svv]].
+    a00, a01, a02 = suu * svv - suv**2, suv * sv - su * svv, su * suv - suu * sv
+    a11, a12, a22 = n * svv - sv**2, su * sv - n * suv, n * suu - su**2
+    determinant = n * a00 + su * a01 + sv * a02
+    cells = (2 * radius + 1) ** 2
+    solvable = (n >= max(5, 0.3 * cells)) & (determinant > 1e-3 * cells)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        c = (a00 * sq + a01 * suq + a02 * svq) / determinant
+        gu = (a01 * sq + a11 * suq + a12 * svq) / determinant
+        gv = (a02 * sq + a12 * suq + a22 * svq) / determinant
+        variance = np.maximum(sqq - c * sq - gu * suq - gv * svq, 0.0) / (n - 3)
+    variance[~solvable] = np.inf
+    return np.where(solvable, np.stack([c, gu, gv]), 0.0), variance
+
+
+def fit_local_planes(q: Array, radius: int = DEFAULT_RADIUS) -> LocalPlanes:
+    """Edge-preserving local planes of an inverse depth image.
+
+    Every cell takes, among the nine windows that contain it (centred on it, or with it on their rim), the one that fits best:
+    beside a depth edge or a crease the window slides onto the cell's own side (Kuwahara's filter, with planes in place of means).
+
+    Args:
+        q: (rows, cols) inverse depth, any unit (relative disparity too); NaN is unknown.
+        radius: half width of the window in cells.
+    """
+    coefficients, variance = _window_fits(q, radius)
+    rows, cols = q.shape
+    best = np.full(q.shape, np.inf)
+    value, rms = np.full(q.shape, np.nan), np.full(q.shape, np.nan)
+    gradient = np.full((*q.shape, 2), np.nan)
+    shifts = [(0, 0)] + [(i, j) for i in (-radius, 0, radius) for j in (-radius, 0, radius) if i or j]
+    for down, right in shifts:
+        here = np.s_[max(0, -down) : rows - max(0, down), max(0, -right) : cols - max(0, right)]
+        there = np.s_[max(0, down) : rows + min(0, down), max(0, right) : cols + min(0, right)]
+        if not q[here].size:
+            continue
+        c, gu, gv = coefficients[(slice(None), *there)]
+        predicted = c - gu * right - gv * down
+        cost = variance[there] + 0.5 * (q[here] - predicted) ** 2
+        if (down, right) == (0, 0):
+            cost = cost * _CENTRE_PREFERENCE  # noise alone should not make the window wander
+        better = np.isfinite(cost) & (cost < best[here])
+        best[here] = np.where(better, cost, best[here])
+        value[here] = np.where(better, predicted, value[here])
+        rms[here] = np.where(better, np.sqrt(variance[there]), rms[here])
+        gradient[here] = np.where(better[..., None], np.stack([gu, gv], -1), gradient[here])
+    return LocalPlanes(value, gradient, rms)
+
+
+def inverse_depth_gradient(depth: Array, radius: int = DEFAULT_RADIUS) -> NDArray[np.float64]:
+    """∂(1/z)/∂column and ∂(1/z)/∂row, (rows, cols, 2), 1/m per cell, from planar depth (rows, cols) in metres.
+
+    Edge-preserving, see :func:`fit_local_planes`; NaN where depth is unknown or isolated.
+    """
+    return fit_local_planes(inverse_depth(depth), radius).gradient
+
+
+def planes_through(local: LocalPlanes, intrinsics: Intrinsics) -> NDArray[np.float64]:
+    """m = n / d (rows, cols, 3) of local planes, with m · ray = 1/z; 1/m, OpenCV camera frame.
+
+    Args:
+        local: of the grid.
+        intrinsics: of the photo; the grid covers the whole photo.
+    """
+    rows, cols = local.value.shape
+    x, y = intrinsics.pixel_rays(rows, cols)
+    k = intrinsics.resized(cols, rows)
+    mx, my = local.gradient[..., 0] * k.fx, local.gradient[..., 1] * k.fy
+    return np.stack([mx, my, local.value - mx * x - my * y[:, None]], axis=-1)
+
+
+def normals_of_planes(m: Array) -> NDArray[np.float64]:
+    """Unit normals (..., 3) towards the camera of planes m = n / d: points X on the plane satisfy m · X = 1."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return -m / np.linalg.norm(m, axis=-1, keepdims=True)
+
+
+def normals(depth: Array, intrinsics: Intrinsics, radius: int = DEFAULT_RADIUS) -> NDArray[np.float64]:
+    """Unit surface normals (rows, cols, 3) towards the camera, OpenCV camera frame; NaN where depth is unknown.
+
+    Args:
+        depth: planar depth (rows, cols), metres; the grid covers the whole photo.
+        intrinsics: of the photo.
+        radius: half width of the window in cells.
+    """
+    return normals_of_planes(planes_through(fit_local_planes(inverse_depth(depth), radius), intrinsics))
+
+
+def quantisation(q: Array) -> NDArray[np.float64]:
+    """Standard deviation (rows, cols), 1/m, that rounding has left in an inverse depth image: step / √12.
+
+    Depth cameras and 16-bit files know only some values of depth. Where few values serve many cells, the gap between
+    neighbouring values is the step; without it a patch of one value would pass for a perfect plane facing the camera.
+    """
+    out = np.zeros(q.shape)
+    known = np.isfinite(q)
+    values, inverse, counts = np.unique(q[known], return_inverse=True, return_counts=True)
+    if len(values) < 3:
+        return out
+    window = np.ones(9)
+    gap = np.diff(values, append=values[-1] + (values[-1] - values[-2]))
+    mean_gap = np.convolve(gap, window, "same") / np.convolve(np.ones_like(gap), window, "same")
+    cells = np.convolve(counts, window, "same") / np.convolve(np.ones_like(gap), window, "same")
+    step = np.where(cells >= 20, np.minimum(gap, mean_gap), 0.0)
+    out[known] = step[inverse.ravel()] / np.sqrt(12.0)
+    return out
+
+
+def noise_level(q: Array, local: LocalPlanes) -> NDArray[np.float64]:
+    """Typical noise of inverse depth (rows, cols), 1/m: the median of the local planes' residuals in blocks of 32 × 32 cells,
+    or what rounding leaves (:func:`quantisation`), whichever is larger.
+
+    Blocks without any fit take the median of the whole grid; a grid without any has noise zero.
+    """
+    rows, cols = local.rms.shape
+    finite = local.rms[np.isfinite(local.rms)]
+    out = np.full((rows, cols), float(np.median(finite)) if finite.size else 0.0)
+    for top in range(0, rows, _NOISE_BLOCK):
+        for left in range(0, cols, _NOISE_BLOCK):
+            block = np.s_[top : top + _NOISE_BLOCK, left : left + _NOISE_BLOCK]
+            values = local.rms[block]
+            values = values[np.isfinite(values)]
+            if values.size >= 16:
+                out[block] = np.median(values)
+    return np.maximum(out, quantisation(q))
+
+
+def same_surface(q: Array, local: LocalPlanes, noise: Array, min_jump: float = MIN_JUMP) -> SameSurface:
+    """Links between neighbouring cells that no depth edge separates.
+
+    Two neighbours are linked where both lie on their own local planes and these two planes meet between them, both within
+    ``min_jump`` of the inverse depth or four times the noise. Steep but flat surfaces (a floor near the horizon) stay linked,
+    creases (wall and floor) too; steps and flying pixels do not.
+
+    Args:
+        q: (rows, cols) inverse depth; NaN is unknown.
+        local: its local planes.
+        noise: (rows, cols) its noise level.
+        min_jump: relative to the inverse depth.
+    """
+    tolerance = np.maximum(min_jump * np.abs(np.nan_to_num(q)), 4.0 * noise)
+    with np.errstate(invalid="ignore"):
+        on_plane = np.abs(q - local.value) <= tolerance
+
+        def meet(axis: int) -> Mask:
+            n = q.shape[axis]
+            first, second = (np.arange(n - 1), np.arange(1, n))
+            half_step = 0.5 * local.gradient[..., 1 - axis]
+            a = np.take(local.value + half_step, first, axis)
+            b = np.take(local.value - half_step, second, axis)
+            limit = np.minimum(np.take(tolerance, first, axis), np.take(tolerance, second, axis))
+            both = np.take(on_plane, first, axis) & np.take(on_plane, second, axis)
+            return both & (np.abs(a - b) <= limit)
+
+        return SameSurface(right=meet(1), down=meet(0))
+
+
+def label_regions(mask: Mask, links: SameSurface | None = None) -> NDArray[np.int32]:
+    """Connected regions (4-neighbourhood) of a mask: (rows, cols) int32, −1 outside, else 0, 1, … by decreasing size.
+
+    Args:
+        mask: (rows, cols).
+        links: where given, neighbours are connected only along these links.
+    """
+    rows, cols = mask.shape
+    flat = np.arange(rows * cols).reshape(rows, cols)
+    right = mask[:, :-1] & mask[:, 1:]
+    down = mask[:-1] & mask[1:]
+    if links is not None:
+        right, down = right & links.right, down & links.down
+    a = np.concatenate([flat[:, :-1][right], flat[:-1][down]])
+    b = np.concatenate([flat[:, 1:][right], flat[1:][down]])
+    parent = flat.ravel().copy()
+    while True:  # hooking and pointer jumping (Shiloach & Vishkin, 1982): logarithmically many rounds
+        root_a, root_b = parent[a], parent[b]
+        low, high = np.minimum(root_a, root_b), np.maximum(root_a, root_b)
+        if not (low != high).any():
+            break
+        np.minimum.at(parent, high, low)
+        while True:
+            jumped = parent[parent]
+            if np.array_equal(jumped, parent):
+                break
+            parent = jumped
+    labels = np.full(rows * cols, -1, np.int32)
+    inside = mask.ravel()
+    roots, inverse, counts = np.unique(parent[inside], return_inverse=True, return_counts=True)
+    rank = np.empty(len(roots), np.int32)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(roots), dtype=np.int32)
+    labels[inside] = rank[inverse]
+    return labels.reshape(rows, cols)
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceGrid:
+    """The visible surface of one photo: planar depth on a grid that covers the photo, with what follows from it.
+
+    Attributes:
+        depth: (rows, cols) planar depth z, metres; NaN (or 0, or infinity) where unknown.
+        intrinsics: of the photo; the grid may be coarser or finer than the photo.
+    """
+
+    depth: NDArray[np.float64]
+    intrinsics: Intrinsics
+
+    def __post_init__(self) -> None:
+        depth = np.asarray(self.depth, np.float64)
+        if depth.ndim != 2 or not depth.size:
+            raise ValueError(f"depth is (rows, cols), not {depth.shape}")
+        object.__setattr__(self, "depth", np.where(np.isfinite(depth) & (depth > 0), depth, np.nan))
+
+    @classmethod
+    def from_cloud(cls, cloud: GaussianCloud) -> SurfaceGrid:
+        """The front layer of a cloud that was made from a photo.
+
+        Raises:
+            ValueError: the cloud has no grid or no intrinsics.
+        """
+        if cloud.intrinsics is None:
+            raise ValueError("this cloud has no intrinsics")
+        return cls(np.asarray(cloud.depth_image(0), np.float64), cloud.intrinsics)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the grid."""
+        return int(self.depth.shape[0])
+
+    @property
+    def cols(self) -> int:
+        """Columns of the grid."""
+        return int(self.depth.shape[1])
+
+    @cached_property
+    def q(self) -> NDArray[np.float64]:
+        """(rows, cols) inverse depth, 1/m; NaN where unknown."""
+        return inverse_depth(self.depth)
+
+    @cached_property
+    def rays(self) -> NDArray[np.float64]:
+        """(rows, cols, 3) rays (x/z, y/z, 1) through the cell centres."""
+        x, y = self.intrinsics.pixel_rays(self.rows, self.cols)
+        out = np.ones((self.rows, self.cols, 3))
+        out[..., 0], out[..., 1] = x, y[:, None]
+        return out
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """(rows, cols, 3) points, OpenCV camera frame, metres; NaN where unknown."""
+        return self.rays * self.depth[..., None]
+
+    @cached_property
+    def local(self) -> LocalPlanes:
+        """Local planes of the inverse depth."""
+        return fit_local_planes(self.q)
+
+    @cached_property
+    def normals(self) -> NDArray[np.float64]:
+        """(rows, cols, 3) unit normals towards the camera; NaN where unknown."""
+        return normals_of_planes(planes_through(self.local, self.intrinsics))
+
+    @cached_property
+    def noise(self) -> NDArray[np.float64]:
+        """(rows, cols) noise level of inverse depth, 1/m."""
+        return noise_level(self.q, self.local)
+
+    @cached_property
+    def links(self) -> SameSurface:
+        """Neighbours on one surface."""
+        return same_surface(self.q, self.local, self.noise)
+
+    def scaled(self, factor: float) -> SurfaceGrid:
+        """The same picture with all lengths multiplied by ``factor``."""
+        return SurfaceGrid(self.depth * factor, self.intrinsics)
+
+    def thinned(self, max_cols: int) -> SurfaceGrid:
+        """Every k-th cell in both directions, k the smallest that leaves at most ``max_cols`` columns; self if it already fits.
+
+        The rows and columns left over at the far borders are cut off, and the intrinsics describe what remains: its pixels
+        are the kept cells.
+        """
+        k = -(-self.cols // max_cols)
+        if k == 1:
+            return self
+        rows, cols = max(1, self.rows // k), max(1, self.cols // k)
+        half = k // 2
+        depth = self.depth[half::k, half::k][:rows, :cols]
+        rows, cols = depth.shape
+        full = self.intrinsics.resized(self.cols, self.rows)
+        # The centre of a kept cell, half + 0.5 in cells of the full grid, becomes 0.5.
+        cx = (full.cx - half - 0.5) / k + 0.5
+        cy = (full.cy - half - 0.5) / k + 0.5
+        return SurfaceGrid(depth, Intrinsics(full.fx / k, full.fy / k, cx, cy, cols, rows))
+
+
+def mesh_from_grid(grid: SurfaceGrid, max_vertices: int = 200_000) -> SurfaceMesh:
+    """A quad mesh of the visible surface with at most ``max_vertices`` vertices and no face across a depth edge or a hole.
+
+    Every k-th row and column is kept, the last ones included; a quad is made where all cells under it are linked
+    (:func:`same_surface`), so a coarser mesh ends a little earlier beside an edge but never bridges it.
+
+    Args:
+        grid: the surface.
+        max_vertices: k is the smallest step that keeps the vertices within this number.
+
+    Raises:
+        ValueError: ``max_vertices`` is less than four.
+    """
+    if max_vertices < 4:
+        raise ValueError(f"a mesh needs at least four vertices, not {max_vertices}")
+    step = 1
+    while (-(-(grid.rows - 1) // step) + 1) * (-(-(grid.cols - 1) // step) + 1) > max_vertices:
+        step += 1
+    rows = np.unique(np.append(np.arange(0, grid.rows, step), grid.rows - 1))
+    cols = np.unique(np.append(np.arange(0, grid.cols, step), grid.cols - 1))
+
+    # Broken links under a quad, counted with summed-area tables.
+    def broken(links: Mask, row_ends: NDArray[np.intp], col_ends: NDArray[np.intp]) -> NDArray[np.int64]:
+        table = np.zeros((links.shape[0] + 1, links.shape[1] + 1), np.int64)
+        table[1:, 1:] = np.cumsum(np.cumsum(~links, axis=0), axis=1)
+        top, bottom = rows[:-1, None], row_ends[:, None]
+        left, right = cols[None, :-1], col_ends[None, :]
+        return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
+
+    whole = (broken(grid.links.right, rows[1:] + 1, cols[1:]) + broken(grid.links.down, rows[1:], cols[1:] + 1)) == 0
+    corner = rows[:, None] * grid.cols + cols[None, :]
+    quads = np.stack([corner[:-1, :-1], corner[1:, :-1], corner[1:, 1:], corner[:-1, 1:]], axis=-1)[whole]
+    used, faces = np.unique(quads, return_inverse=True)
+    row, col = used // grid.cols, used % grid.cols
+    uvs = np.stack([(col + 0.5) / grid.cols, 1.0 - (row + 0.5) / grid.rows], axis=-1)
+    return SurfaceMesh(
+        vertices=grid.points[row, col].astype(np.float32),
+        faces=faces.reshape(-1, 4).astype(np.int32),
+        uvs=uvs.astype(np.float32),
+        cells=used.astype(np.int32),
+    )
