@@ -26,6 +26,7 @@ from .messages import (
     ErrorReply,
     Hello,
     Message,
+    Predict,
     ProgressReport,
     Welcome,
 )
@@ -34,6 +35,7 @@ from .wire import WireError, decode_reply, encode
 HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 4000
 CONNECT_SECONDS = 5.0
+JOB = Predict.TYPE
 
 
 class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mistake
@@ -54,6 +56,11 @@ def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> N
     socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
     socket.setsockopt(zmq.IMMEDIATE, 1)
+
+
+def is_interim(reply: Message, is_job: bool) -> bool:
+    """True if more replies to the same request follow."""
+    return isinstance(reply, ProgressReport) or (is_job and isinstance(reply, Accepted))
 
 
 def error_from_reply(reply: ErrorReply) -> ImageTo3DError:
@@ -81,10 +88,11 @@ class Client:
         if found is None:
             raise ConnectionLost("The backend is not running.")
         self.endpoint = found
+        self._keys = keys or load_or_create("client")
         self._ids = itertools.count(1)
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        configure(self._socket, found, keys or load_or_create("client"))
+        configure(self._socket, found, self._keys)
         self._monitor = self._socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED
             | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -139,7 +147,7 @@ class Client:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise ConnectionLost(
                     "The backend does not know this client.",
-                    f"On its machine run: image-to-3d authorise {self._socket.curve_publickey.decode()}",
+                    f"On its machine run: image-to-3d authorise {self._keys.public}",
                 )
             elif event == zmq.EVENT_DISCONNECTED:
                 raise ConnectionLost("The connection to the backend was lost.")
@@ -191,7 +199,7 @@ class Client:
             ConnectionLost: the backend is gone or did not answer in time.
         """
         request = self.send(message)
-        is_job = message.TYPE == "predict"
+        is_job = message.TYPE == JOB
         deadline = None if timeout is None else time.monotonic() + timeout
         while deadline is None or time.monotonic() < deadline:
             if cancelled is not None and cancelled():
@@ -203,10 +211,9 @@ class Client:
             reply = found[1]
             if isinstance(reply, ErrorReply):
                 raise error_from_reply(reply)
-            if isinstance(reply, ProgressReport):
-                if on_progress is not None:
-                    on_progress(reply.stage, reply.fraction)
-            elif not (is_job and isinstance(reply, Accepted)):
+            if isinstance(reply, ProgressReport) and on_progress is not None:
+                on_progress(reply.stage, reply.fraction)
+            if not is_interim(reply, is_job):
                 return reply
         raise ConnectionLost("The backend did not answer in time.")
 
@@ -244,7 +251,7 @@ class ClientThread:
         self._tickets = itertools.count(1)
         self._requests: queue.SimpleQueue[tuple[int, Message] | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._ids: dict[int, int] = {}  # ticket of a request in flight → id on the wire
+        self._ids: dict[int, tuple[int, bool]] = {}  # ticket of a request in flight → id on the wire, and is it a job
         self._client: Client | None = None
         self._thread = threading.Thread(target=self._run, name="image-to-3d client", daemon=True)
         self._thread.start()
@@ -295,12 +302,12 @@ class ClientThread:
         try:
             if ticket < 0:
                 if self._client is not None and -ticket in self._ids:
-                    self._client.send(Cancel(self._ids[-ticket]))
+                    self._client.send(Cancel(self._ids[-ticket][0]))
                 return
             if self._client is None:
                 self._client = Client(self._find())
                 self._events.put(Event(0, welcome=self._client.welcome))
-            self._ids[ticket] = self._client.send(message)
+            self._ids[ticket] = (self._client.send(message), message.TYPE == JOB)
         except ConnectionLost as error:
             self._drop(error)
             if ticket > 0:
@@ -323,18 +330,18 @@ class ClientThread:
         if found is None:
             return
         message_id, reply = found
-        ticket = next((t for t, i in self._ids.items() if i == message_id), None)
+        ticket = next((t for t, (i, _) in self._ids.items() if i == message_id), None)
         if ticket is None:
             return
         if isinstance(reply, ErrorReply):
             self._finish(message_id, error=error_from_reply(reply))
         else:
-            if not isinstance(reply, (Accepted, ProgressReport)):
+            if not is_interim(reply, self._ids[ticket][1]):
                 del self._ids[ticket]
             self._events.put(Event(ticket, reply=reply))
 
     def _finish(self, message_id: int, error: ImageTo3DError) -> None:
-        for ticket, known in list(self._ids.items()):
+        for ticket, (known, _) in list(self._ids.items()):
             if known == message_id:
                 del self._ids[ticket]
                 self._events.put(Event(ticket, error=error))

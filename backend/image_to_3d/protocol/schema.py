@@ -159,12 +159,13 @@ def build(cls: type[T], value: Any, name: str = "", arrays: dict[str, NDArray[An
     if not isinstance(value, dict) or not all(isinstance(k, str) for k in value):
         raise SchemaError(f"{name or cls.__name__} is not an object")
     arrays = arrays or {}
-    hints, specs = field_types(cls), array_fields(cls)
+    kind: Any = cls
+    hints, specs = field_types(kind), array_fields(kind)
     unknown = sorted((set(value) - (set(hints) - set(specs))) | (set(arrays) - set(specs)))
     if unknown:
         raise SchemaError(f"{name or cls.__name__} has an unknown field {unknown[0][:40]!r}")
     out: dict[str, Any] = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+    for field in dataclasses.fields(kind):
         label = f"{name}.{field.name}" if name else field.name
         if field.name in specs:
             if field.name in arrays:

@@ -40,7 +40,8 @@ def encode(message: Message, message_id: int, version: int = PROTOCOL_VERSION) -
     """Frames of a message; arrays are passed on as memory views, not copied."""
     fields = to_plain(message)
     descriptions, blobs = [], []
-    for name, (spec, _) in array_fields(type(message)).items():
+    cls: Any = type(message)
+    for name, (spec, _) in array_fields(cls).items():
         value = getattr(message, name)
         if value is None:
             continue
@@ -109,7 +110,7 @@ def _decode(frames: Sequence[Buffer], types: dict[str, type[Message]]) -> tuple[
     return request_id, message
 
 
-def _arrays(cls: type[Message], descriptions: Any, blobs: Sequence[Buffer]) -> dict[str, NDArray[Any]]:
+def _arrays(cls: Any, descriptions: Any, blobs: Sequence[Buffer]) -> dict[str, NDArray[Any]]:
     if not isinstance(descriptions, list) or len(descriptions) != len(blobs):
         raise SchemaError(
             f"it describes {len(descriptions) if isinstance(descriptions, list) else 'no'} blobs and brings {len(blobs)}"
