@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .surface import Array, Mask, SurfaceGrid, label_regions, planes_through
+from .surface import Array, Float64, Mask, SurfaceGrid, label_regions, planes_through
 
 PlaneKind = Literal["floor", "ceiling", "wall", "other"]
 
@@ -23,6 +23,8 @@ _COARSE_TOLERANCE = 0.01  # of the inverse depth
 _FINE_FLOOR = 2e-4  # of the inverse depth: half a millimetre at 2.5 m, the step of depth files in millimetres
 _NORMAL_TOLERANCE = np.cos(np.radians(25.0))
 _MIN_CELLS = 40
+_BELOW_MARGIN = 0.08  # of the camera's height: a floor that bends so far is still one
+_MOST_BELOW = 0.03  # share of the points that may lie below a floor, and no more than a third of its own share
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +42,17 @@ class Plane:
         confidence: of the kind, 0 … 1.
     """
 
-    m: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    m: Float64
+    covariance: Float64
     mask: Mask
     area_m2: float
     rms_m: float
-    centre: NDArray[np.float64]
+    centre: Float64
     kind: PlaneKind = "other"
     confidence: float = 0.0
 
     @property
-    def normal(self) -> NDArray[np.float64]:
+    def normal(self) -> Float64:
         """(3,) unit normal towards the camera."""
         return -self.m / np.linalg.norm(self.m)
 
@@ -69,11 +71,11 @@ class Plane:
         """Standard deviation of the normal's direction, radians, the worse of the two directions."""
         length = float(np.linalg.norm(self.m))
         across = np.eye(3) - np.outer(self.m, self.m) / length**2
-        return float(np.sqrt(np.linalg.eigvalsh(across @ self.covariance @ across)[-1]) / length)
+        return float(max(np.linalg.eigvalsh(across @ self.covariance @ across)[-1], 0.0)) ** 0.5 / length
 
-    def signed_distance(self, points: Array) -> NDArray[np.float64]:
+    def signed_distance(self, points: Array) -> Float64:
         """Distance (...) of points (..., 3) from the plane, metres, positive on the camera's side."""
-        return np.asarray(points) @ self.normal - self.offset_m
+        return np.asarray(np.asarray(points) @ self.normal - self.offset_m, np.float64)
 
     def along(self, origin: Array, direction: Array) -> tuple[float, float]:
         """Where the line origin + t · direction meets the plane: (t, standard deviation of t).
@@ -94,49 +96,66 @@ def angle_between(a: Array, b: Array) -> float:
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), np.dot(a, b))))
 
 
-def _least_squares(rays: Array, q: Array, weights: Array) -> NDArray[np.float64]:
-    """m that minimises Σ w (m · ray − q)²; NaN if the rays do not span a plane."""
+def _least_squares(rays: Array, w: Array, weights: Array) -> Float64:
+    """m that minimises Σ w (m · ray − w)²; NaN if the rays do not span a plane."""
     weighted = rays * weights[:, None]
     normal_matrix = rays.T @ weighted
     if not np.isfinite(normal_matrix).all() or np.linalg.cond(normal_matrix) > 1e12:
         return np.full(3, np.nan)
-    return np.linalg.solve(normal_matrix, weighted.T @ q)
+    return np.asarray(np.linalg.solve(normal_matrix, weighted.T @ w), np.float64)
 
 
-def _robust(rays: Array, q: Array, noise: Array, m: Array) -> tuple[NDArray[np.float64], Mask]:
-    """Refine m while the tolerance shrinks towards three standard deviations of one cell, as long as most cells stay.
+def _robust(rays: Array, w: Array, noise: Array, m: Array) -> tuple[Float64, Mask]:
+    """Refine m with ever smaller tolerances, down to three standard deviations of one cell, as long as the cells crowd at it.
 
-    A door leaf 8 mm in front of its wall is left behind by this, a wall that bends by 2 cm in the depth of a camera is not cut.
+    A door leaf 8 mm in front of its wall is left behind by this; a floor that bends by 2 cm in the depth of a camera is not cut
+    in two, because its residuals spread over the whole tolerance (fewer than the square root of its share would remain).
 
     Returns:
         m (3,) and the boolean inliers (N,); m is NaN if too little is left.
     """
-    unit = np.maximum(noise, _FINE_FLOOR * q)  # what one cell can be off
-    coarse = np.maximum(_COARSE_TOLERANCE * q, 3.0 * noise)
-    share, enough = 1.0, float("inf")
-    result, kept = np.full(3, np.nan), np.zeros(len(q), bool)
-    while True:
-        tolerance = np.maximum(share * coarse, 3.0 * unit)
+    unit = 3.0 * np.maximum(noise, _FINE_FLOOR * w)  # what one cell can be off
+    coarse = np.maximum(_COARSE_TOLERANCE * w, unit)
+    result, kept = np.full(3, np.nan), np.zeros(len(w), bool)
+    all_cells = 0
+    for share in (1.0, 0.5, 0.25, 0.12, 0.06):
+        tolerance = np.maximum(share * coarse, unit)
+        m = _best_of_triples(rays, w, coarse, tolerance, m)
         for _ in range(3):
-            inliers = np.abs(q - rays @ m) <= tolerance
+            inliers = np.abs(w - rays @ m) <= tolerance
             if np.count_nonzero(inliers) < _MIN_CELLS:
                 return result, kept
-            m = _least_squares(rays[inliers], q[inliers], 1.0 / unit[inliers] ** 2)
+            m = _least_squares(rays[inliers], w[inliers], 1.0 / unit[inliers] ** 2)
             if not np.isfinite(m).all():
                 return result, kept
-        inliers = np.abs(q - rays @ m) <= tolerance
-        count = np.count_nonzero(inliers)
-        if share == 1.0:
-            enough = 0.5 * count
-        elif count < enough:
-            return result, kept
-        result, kept = m, inliers
-        if (share * coarse <= 3.0 * unit).all() or share < 0.01:
-            return result, kept
-        share *= 0.6
+        inliers = np.abs(w - rays @ m) <= tolerance
+        count = int(np.count_nonzero(inliers))
+        all_cells = all_cells or count
+        if count >= max(0.35, float(np.sqrt(np.median(tolerance / coarse)))) * all_cells:
+            result, kept = m, inliers
+    return result, kept
 
 
-def _covariance(rays: Array, residual: Array, weights: Array, blocks: NDArray[np.intp]) -> NDArray[np.float64]:
+def _best_of_triples(rays: Array, w: Array, coarse: Array, fine: Array, m: Array) -> Float64:
+    """m, or the plane through three of its cells that more cells lie on within the fine tolerance.
+
+    Least squares between a wall and its door leaf settles in the middle; this finds the wall.
+    """
+    near = np.flatnonzero(np.abs(w - rays @ m) <= coarse)
+    if len(near) < _MIN_CELLS:
+        return np.asarray(m, np.float64)
+    rng = np.random.default_rng(1)
+    voters = near if len(near) <= 1500 else rng.choice(near, 1500, replace=False)
+    triples = rng.choice(voters, (150, 3))
+    A = rays[triples]
+    solvable = np.abs(np.linalg.det(A)) > 1e-6
+    guesses = np.concatenate([m[None], np.linalg.solve(A[solvable], w[triples[solvable]][..., None])[..., 0]])
+    residuals = (w[voters] - guesses @ rays[voters].T) / fine[voters]
+    scores = np.maximum(1.0 - residuals**2, 0.0).sum(axis=1)
+    return np.asarray(guesses[int(np.argmax(scores))], np.float64)
+
+
+def _covariance(rays: Array, residual: Array, weights: Array, blocks: NDArray[np.intp]) -> Float64:
     """Cluster-robust covariance of the least squares m (Liang & Zeger, 1986): errors may be correlated within a block.
 
     Neighbouring pixels of a depth camera or a network share their errors, so N pixels are not N measurements; here every block
@@ -147,34 +166,33 @@ def _covariance(rays: Array, residual: Array, weights: Array, blocks: NDArray[np
     count = int(index.max()) + 1
     scores = np.stack([np.bincount(index, weights * residual * rays[:, k], count) for k in range(3)], axis=-1)
     inflation = count / (count - 3) if count > 6 else 2.0
-    return bread @ (scores.T @ scores) @ bread * inflation
+    return np.asarray(bread @ (scores.T @ scores) @ bread * inflation, np.float64)
 
 
 def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane | None:
     """The plane near m through the candidate cells of a grid, with extent and covariance; None if too little is left."""
-    index = np.flatnonzero(candidates & np.isfinite(grid.q))
-    rays, q, noise = grid.rays.reshape(-1, 3)[index], grid.q.ravel()[index], grid.noise.ravel()[index]
-    m, inliers = _robust(rays, q, noise, m)
+    index = np.flatnonzero(candidates & np.isfinite(grid.w))
+    rays, w, noise = grid.rays.reshape(-1, 3)[index], grid.w.ravel()[index], grid.noise.ravel()[index]
+    m, inliers = _robust(rays, w, noise, m)
     if not np.isfinite(m).all() or np.count_nonzero(inliers) < _MIN_CELLS:
         return None
-    mask = np.zeros(grid.q.size, bool)
-    mask[index[inliers]] = True
-    mask = mask.reshape(grid.q.shape)
+    mask = np.zeros(grid.w.shape, bool)
+    mask.flat[index[inliers]] = True
     if pieces:
         mask = _large_pieces(mask)
         if np.count_nonzero(mask) < _MIN_CELLS:
             return None
-    rays, q, noise = grid.rays[mask], grid.q[mask], grid.noise[mask]
-    weights = 1.0 / np.maximum(noise, _FINE_FLOOR * q) ** 2
-    m = _least_squares(rays, q, weights)
+    rays, w, noise = grid.rays[mask], grid.w[mask], grid.noise[mask]
+    weights = 1.0 / np.maximum(noise, _FINE_FLOOR * w) ** 2
+    m = _least_squares(rays, w, weights)
     if not np.isfinite(m).all():
         return None
     block = max(8, grid.cols // 20)
     row, col = np.nonzero(mask)
-    covariance = _covariance(rays, q - rays @ m, weights, (row // block) * grid.cols + col // block)
+    covariance = _covariance(rays, w - rays @ m, weights, (row // block) * grid.cols + col // block)
     k = grid.intrinsics.resized(grid.cols, grid.rows)
     normal, offset = -m / np.linalg.norm(m), -1.0 / np.linalg.norm(m)
-    points = rays / q[:, None]
+    points = rays / w[:, None]
     distance = points @ normal - offset
     centre = np.median(points, axis=0)
     return Plane(
@@ -182,7 +200,7 @@ def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane |
         covariance=covariance,
         mask=mask,
         # A pixel covers z² / (fx fy) of a plane facing the camera and 1 / |normal · ray| times that of a slanted one.
-        area_m2=float(np.sum(1.0 / (q**2 * np.maximum(np.abs(rays @ normal), 1e-3))) / (k.fx * k.fy)),
+        area_m2=float(np.sum(1.0 / (w**2 * np.maximum(np.abs(rays @ normal), 1e-3))) / (k.fx * k.fy)),
         rms_m=float(np.sqrt(np.mean(distance**2))),
         centre=centre - (centre @ normal - offset) * normal,
     )
@@ -211,23 +229,23 @@ def fit_plane(grid: SurfaceGrid, region: Mask) -> Plane | None:
         grid: the surface.
         region: (rows, cols) boolean.
     """
-    index = np.flatnonzero(region & np.isfinite(grid.q))
+    index = np.flatnonzero(region & np.isfinite(grid.w))
     if len(index) < _MIN_CELLS:
         return None
-    rays, q = grid.rays.reshape(-1, 3)[index], grid.q.ravel()[index]
-    tolerance = np.maximum(_COARSE_TOLERANCE * q, 3.0 * grid.noise.ravel()[index])
+    rays, w = grid.rays.reshape(-1, 3)[index], grid.w.ravel()[index]
+    tolerance = np.maximum(_COARSE_TOLERANCE * w, 3.0 * grid.noise.ravel()[index])
     candidates = planes_through(grid.local, grid.intrinsics).reshape(-1, 3)[index]
     chosen = candidates[np.isfinite(candidates).all(axis=1)]
     rng = np.random.default_rng(0)
     if len(chosen) > 50:
         chosen = chosen[rng.choice(len(chosen), 50, replace=False)]
-    guesses = [_least_squares(rays, q, 1.0 / q**2), *chosen]
+    guesses = [_least_squares(rays, w, 1.0 / w**2), *chosen]
     best, most = None, 0.0
     for m in guesses:
         if not np.isfinite(m).all():
             continue
         with np.errstate(invalid="ignore"):
-            score = float(np.maximum(1.0 - ((q - rays @ m) / tolerance) ** 2, 0.0).sum())
+            score = float(np.maximum(1.0 - ((w - rays @ m) / tolerance) ** 2, 0.0).sum())
         if score > most:
             best, most = m, score
     return None if best is None else _fit(grid, region, best, pieces=False)
@@ -246,21 +264,21 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
         min_share: of the grid's cells; smaller planes are not reported.
     """
     small = grid.thinned(_SEARCH_COLS)
-    q, noise = small.q.ravel(), small.noise.ravel()
+    w, noise = small.w.ravel(), small.noise.ravel()
     rays = small.rays.reshape(-1, 3)
     m_local = planes_through(small.local, small.intrinsics).reshape(-1, 3)
     unit_normals = small.normals.reshape(-1, 3)
     with np.errstate(invalid="ignore"):
-        free = np.isfinite(q) & np.isfinite(m_local).all(axis=1)
-        tolerance = np.maximum(_COARSE_TOLERANCE * q, 3.0 * noise)
-        free &= np.abs(small.local.value.ravel() - q) <= tolerance
-    needed = max(_MIN_CELLS, int(min_share * q.size))
+        free = np.isfinite(w) & np.isfinite(m_local).all(axis=1)
+        tolerance = np.maximum(_COARSE_TOLERANCE * w, 3.0 * noise)
+        free &= np.abs(small.local.value.ravel() - w) <= tolerance
+    needed = max(_MIN_CELLS, int(min_share * w.size))
     rng = np.random.default_rng(0)
-    found: list[NDArray[np.float64]] = []
+    found: list[Float64] = []
 
     def votes(m: Array, cells: NDArray[np.intp]) -> Mask:
         normal = -m / np.linalg.norm(m)
-        near = np.abs(q[cells] - rays[cells] @ m) <= tolerance[cells]
+        near = np.abs(w[cells] - rays[cells] @ m) <= tolerance[cells]
         return near & (unit_normals[cells] @ normal >= _NORMAL_TOLERANCE)
 
     while len(found) < 2 * max_planes:
@@ -277,20 +295,20 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
                 inside = voters[votes(m, voters)]
                 if len(inside) < 10:
                     break
-                refined = _least_squares(rays[inside], q[inside], 1.0 / np.maximum(noise, 1e-3 * q)[inside] ** 2)
+                refined = _least_squares(rays[inside], w[inside], 1.0 / np.maximum(noise, 1e-3 * w)[inside] ** 2)
                 if not np.isfinite(refined).all():
                     break
                 m = refined
-            count = np.count_nonzero(votes(m, voters))
+            count = int(np.count_nonzero(votes(m, voters)))
             if count > best_votes:
                 best_m, best_votes = m, count
         if best_m is None or best_votes * len(cells) / len(voters) < 0.5 * needed:
             break
         inside = cells[votes(best_m, cells)]
         free[inside] = False
-        mask = np.zeros(q.size, bool)
-        mask[inside] = True
-        piece = _fit(small, mask.reshape(small.q.shape), best_m, pieces=True)
+        mask = np.zeros(small.w.shape, bool)
+        mask.flat[inside] = True
+        piece = _fit(small, mask, best_m, pieces=True)
         if piece is not None and np.count_nonzero(piece.mask) >= 0.5 * needed:
             found.append(piece.m)
 
@@ -308,41 +326,45 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
 
 def _refit(grid: SurfaceGrid, m: Array) -> Plane | None:
     with np.errstate(invalid="ignore"):
-        near = np.abs(grid.q - grid.rays @ m) <= np.maximum(_COARSE_TOLERANCE * grid.q, 3.0 * grid.noise)
+        near = np.abs(grid.w - grid.rays @ m) <= np.maximum(_COARSE_TOLERANCE * grid.w, 3.0 * grid.noise)
         aligned = grid.normals @ (-m / np.linalg.norm(m)) >= _NORMAL_TOLERANCE
     return _fit(grid, near & aligned, m, pieces=True)
 
 
 def _is_part_of(plane: Plane, other: Plane) -> bool:
     """True if most cells of a plane belong to a larger one already."""
-    return np.count_nonzero(plane.mask & other.mask) > 0.5 * np.count_nonzero(plane.mask)
+    return bool(np.count_nonzero(plane.mask & other.mask) > 0.5 * np.count_nonzero(plane.mask))
 
 
-def classify(planes: Sequence[Plane], up: Array, within_deg: float = 5.0) -> list[Plane]:
+def classify(planes: Sequence[Plane], up: Array, grid: SurfaceGrid, within_deg: float = 5.0) -> list[Plane]:
     """Name planes by their place in a levelled room: floor, ceiling, wall, other, each with a confidence.
 
-    The floor is the lowest of the horizontal planes seen from above that has any weight (a table top or a seat is ``other``),
-    the ceiling the highest of those seen from below. A plane far behind a window does not count as the floor.
+    The floor is the lowest of the level planes seen from above that has any weight, if nothing much lies below it: where
+    walls go on downwards, a table top or a seat is ``other``. The ceiling is the highest of those seen from below, likewise.
+    What lies behind a wall, as a garden does behind a window, is no evidence.
 
     Args:
         planes: of one photo.
         up: (3,) unit vector against gravity, camera frame.
+        grid: that the planes were found in.
         within_deg: how far from level or plumb a plane may be.
     """
     tilts = [angle_between(plane.normal, up) for plane in planes]
-    floors = [i for i, t in enumerate(tilts) if t <= within_deg]
-    ceilings = [i for i, t in enumerate(tilts) if t >= 180.0 - within_deg]
+    walls = [plane for plane, t in zip(planes, tilts, strict=True) if abs(t - 90.0) <= within_deg]
     heights = [float(plane.centre @ up) for plane in planes]
-    weighty = [i for i in floors if heights[i] < 0 and not _seen_through_a_wall(planes[i], planes)]
-    floor = _lowest(weighty, heights, planes)
-    ceiling = _lowest([i for i in ceilings if heights[i] > 0], [-h for h in heights], planes)
+    above = [i for i, t in enumerate(tilts) if t >= 180.0 - within_deg and heights[i] > 0]
+    beneath = [i for i, t in enumerate(tilts) if t <= within_deg and heights[i] < 0]
+    beneath = [i for i in beneath if not _seen_through_a_wall(planes[i], walls)]
+    point_heights = _points_before_walls(grid, walls) @ up
+    floor = _lowest(beneath, heights, planes, point_heights)
+    ceiling = _lowest(above, [-h for h in heights], planes, -point_heights)
     out = []
     for i, plane in enumerate(planes):
         kind: PlaneKind = "other"
         off = 90.0
-        if floor is not None and i in floors and abs(heights[i] - heights[floor]) <= 0.02 * abs(heights[floor]):
+        if floor is not None and i in beneath and abs(heights[i] - heights[floor]) <= 0.02 * abs(heights[floor]):
             kind, off = "floor", tilts[i]
-        elif ceiling is not None and i in ceilings and abs(heights[i] - heights[ceiling]) <= 0.02 * heights[ceiling]:
+        elif ceiling is not None and i in above and abs(heights[i] - heights[ceiling]) <= 0.02 * heights[ceiling]:
             kind, off = "ceiling", 180.0 - tilts[i]
         elif abs(tilts[i] - 90.0) <= within_deg:
             kind, off = "wall", abs(tilts[i] - 90.0)
@@ -355,19 +377,32 @@ def classify(planes: Sequence[Plane], up: Array, within_deg: float = 5.0) -> lis
     return out
 
 
-def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane]) -> int | None:
-    """The lowest candidate that has at least a tenth of the cells of the largest one."""
+def _points_before_walls(grid: SurfaceGrid, walls: Sequence[Plane]) -> Float64:
+    """Known points (N, 3) of a thinned grid that are not behind a wall."""
+    thin = grid.thinned(160)
+    points = thin.points[np.isfinite(thin.w)]
+    before = np.ones(len(points), bool)
+    for wall in walls:
+        if wall.share >= 0.02:
+            before &= wall.signed_distance(points) >= 0.05 * wall.offset_m
+    return points[before]
+
+
+def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane], point_heights: Float64) -> int | None:
+    """The lowest candidate with at least a tenth of the cells of the largest one, None if points go on below it."""
     if not candidates:
         return None
     largest = max(planes[i].share for i in candidates)
-    return min((i for i in candidates if planes[i].share >= 0.1 * largest), key=lambda i: heights[i])
+    lowest = min((i for i in candidates if planes[i].share >= 0.1 * largest), key=lambda i: heights[i])
+    below = np.mean(point_heights < (1.0 + _BELOW_MARGIN) * heights[lowest]) if len(point_heights) else 0.0
+    return lowest if below <= min(_MOST_BELOW, 0.3 * planes[lowest].share) else None
 
 
-def _seen_through_a_wall(plane: Plane, planes: Sequence[Plane]) -> bool:
-    """True if a plane lies behind another one and inside its outline in the picture, as a garden does behind a window."""
+def _seen_through_a_wall(plane: Plane, walls: Sequence[Plane]) -> bool:
+    """True if a plane lies behind a wall and inside its outline in the picture, as a garden does behind a window."""
     rows, cols = np.nonzero(plane.mask)
-    for other in planes:
-        if other is plane or other.share < 0.02 or abs(float(other.normal @ plane.normal)) > 0.5:
+    for other in walls:
+        if other.share < 0.02:
             continue
         if float(other.signed_distance(plane.centre)) >= -0.1 * abs(other.offset_m):
             continue

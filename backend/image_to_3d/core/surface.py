@@ -13,35 +13,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .depth_maps import LocalPlanes, fit_local_planes, inverse_depth
 from .gaussians import GaussianCloud
 from .intrinsics import Intrinsics
 
 Array = NDArray[np.floating]
+Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-DEFAULT_RADIUS = 2
-"""Half width of the window of a local plane, in grid cells: 5 × 5 cells."""
 
 MIN_JUMP = 0.01
 """A break smaller than this share of the inverse depth is not called a depth edge: 3 cm at 3 m."""
 
 _NOISE_BLOCK = 32
-_CENTRE_PREFERENCE = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class LocalPlanes:
-    """A plane through the neighbourhood of every grid cell, as an affine function of inverse depth.
-
-    Attributes:
-        value: (rows, cols) inverse depth of the fitted plane at the cell, 1/m; NaN where nothing could be fitted.
-        gradient: (rows, cols, 2) its change per grid cell to the right and downwards, 1/m.
-        rms: (rows, cols) root mean square residual of the fit (degrees of freedom counted), 1/m.
-    """
-
-    value: NDArray[np.float64]
-    gradient: NDArray[np.float64]
-    rms: NDArray[np.float64]
+_NOISE_PERCENTILE = 30.0  # below the median, because edges and clutter in a block only add to the residuals
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,103 +58,7 @@ class SurfaceMesh:
     cells: NDArray[np.int32]
 
 
-def inverse_depth(depth: Array) -> NDArray[np.float64]:
-    """1/z (same shape) of planar depth in metres; NaN where depth is unknown, zero, negative or infinite."""
-    z = np.asarray(depth, np.float64)
-    known = np.isfinite(z) & (z > 0)
-    return np.divide(1.0, z, out=np.full(z.shape, np.nan), where=known)
-
-
-def _correlate(image: Array, kernel: Array, axis: int) -> NDArray[np.float64]:
-    """Correlation along one axis with a short kernel, zeros outside the image."""
-    radius = len(kernel) // 2
-    out = np.zeros(image.shape)
-    size = image.shape[axis]
-    source, target = np.moveaxis(image, axis, 0), np.moveaxis(out, axis, 0)
-    for offset, weight in zip(range(-radius, radius + 1), kernel, strict=True):
-        if weight == 0 or abs(offset) >= size:
-            continue
-        low, high = max(0, -offset), min(size, size - offset)
-        target[low:high] += weight * source[low + offset : high + offset]
-    return out
-
-
-def _window_fits(q: Array, radius: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least squares q ≈ c + gu · du + gv · dv in a window around each cell.
-
-    Returns:
-        coefficients (3, rows, cols) and variance of the residuals (rows, cols); infinite variance where there is no fit.
-    """
-    known = np.isfinite(q)
-    w, wq = known.astype(np.float64), np.where(known, q, 0.0)
-    wqq = wq * wq
-    offsets = np.arange(-radius, radius + 1, dtype=np.float64)
-    ones, squares = np.ones_like(offsets), offsets**2
-    w0, w1, w2 = (_correlate(w, kernel, 1) for kernel in (ones, offsets, squares))
-    n, sv, svv = (_correlate(w0, kernel, 0) for kernel in (ones, offsets, squares))
-    su, suv = (_correlate(w1, kernel, 0) for kernel in (ones, offsets))
-    suu = _correlate(w2, ones, 0)
-    q0, q1 = _correlate(wq, ones, 1), _correlate(wq, offsets, 1)
-    sq, svq, suq = _correlate(q0, ones, 0), _correlate(q0, offsets, 0), _correlate(q1, ones, 0)
-    sqq = _correlate(_correlate(wqq, ones, 1), ones, 0)
-    # Adjugate of the symmetric 3 × 3 normal matrix [[n, su, sv], [su, suu, suv], [sv, suv, svv]].
-    a00, a01, a02 = suu * svv - suv**2, suv * sv - su * svv, su * suv - suu * sv
-    a11, a12, a22 = n * svv - sv**2, su * sv - n * suv, n * suu - su**2
-    determinant = n * a00 + su * a01 + sv * a02
-    cells = (2 * radius + 1) ** 2
-    solvable = (n >= max(5, 0.3 * cells)) & (determinant > 1e-3 * cells)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        c = (a00 * sq + a01 * suq + a02 * svq) / determinant
-        gu = (a01 * sq + a11 * suq + a12 * svq) / determinant
-        gv = (a02 * sq + a12 * suq + a22 * svq) / determinant
-        variance = np.maximum(sqq - c * sq - gu * suq - gv * svq, 0.0) / (n - 3)
-    variance[~solvable] = np.inf
-    return np.where(solvable, np.stack([c, gu, gv]), 0.0), variance
-
-
-def fit_local_planes(q: Array, radius: int = DEFAULT_RADIUS) -> LocalPlanes:
-    """Edge-preserving local planes of an inverse depth image.
-
-    Every cell takes, among the nine windows that contain it (centred on it, or with it on their rim), the one that fits best:
-    beside a depth edge or a crease the window slides onto the cell's own side (Kuwahara's filter, with planes in place of means).
-
-    Args:
-        q: (rows, cols) inverse depth, any unit (relative disparity too); NaN is unknown.
-        radius: half width of the window in cells.
-    """
-    coefficients, variance = _window_fits(q, radius)
-    rows, cols = q.shape
-    best = np.full(q.shape, np.inf)
-    value, rms = np.full(q.shape, np.nan), np.full(q.shape, np.nan)
-    gradient = np.full((*q.shape, 2), np.nan)
-    shifts = [(0, 0)] + [(i, j) for i in (-radius, 0, radius) for j in (-radius, 0, radius) if i or j]
-    for down, right in shifts:
-        here = np.s_[max(0, -down) : rows - max(0, down), max(0, -right) : cols - max(0, right)]
-        there = np.s_[max(0, down) : rows + min(0, down), max(0, right) : cols + min(0, right)]
-        if not q[here].size:
-            continue
-        c, gu, gv = coefficients[(slice(None), *there)]
-        predicted = c - gu * right - gv * down
-        cost = variance[there] + 0.5 * (q[here] - predicted) ** 2
-        if (down, right) == (0, 0):
-            cost = cost * _CENTRE_PREFERENCE  # noise alone should not make the window wander
-        better = np.isfinite(cost) & (cost < best[here])
-        best[here] = np.where(better, cost, best[here])
-        value[here] = np.where(better, predicted, value[here])
-        rms[here] = np.where(better, np.sqrt(variance[there]), rms[here])
-        gradient[here] = np.where(better[..., None], np.stack([gu, gv], -1), gradient[here])
-    return LocalPlanes(value, gradient, rms)
-
-
-def inverse_depth_gradient(depth: Array, radius: int = DEFAULT_RADIUS) -> NDArray[np.float64]:
-    """∂(1/z)/∂column and ∂(1/z)/∂row, (rows, cols, 2), 1/m per cell, from planar depth (rows, cols) in metres.
-
-    Edge-preserving, see :func:`fit_local_planes`; NaN where depth is unknown or isolated.
-    """
-    return fit_local_planes(inverse_depth(depth), radius).gradient
-
-
-def planes_through(local: LocalPlanes, intrinsics: Intrinsics) -> NDArray[np.float64]:
+def planes_through(local: LocalPlanes, intrinsics: Intrinsics) -> Float64:
     """m = n / d (rows, cols, 3) of local planes, with m · ray = 1/z; 1/m, OpenCV camera frame.
 
     Args:
@@ -184,13 +72,13 @@ def planes_through(local: LocalPlanes, intrinsics: Intrinsics) -> NDArray[np.flo
     return np.stack([mx, my, local.value - mx * x - my * y[:, None]], axis=-1)
 
 
-def normals_of_planes(m: Array) -> NDArray[np.float64]:
+def normals_of_planes(m: Array) -> Float64:
     """Unit normals (..., 3) towards the camera of planes m = n / d: points X on the plane satisfy m · X = 1."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return -m / np.linalg.norm(m, axis=-1, keepdims=True)
 
 
-def normals(depth: Array, intrinsics: Intrinsics, radius: int = DEFAULT_RADIUS) -> NDArray[np.float64]:
+def normals(depth: Array, intrinsics: Intrinsics, radius: int = 2) -> Float64:
     """Unit surface normals (rows, cols, 3) towards the camera, OpenCV camera frame; NaN where depth is unknown.
 
     Args:
@@ -201,15 +89,15 @@ def normals(depth: Array, intrinsics: Intrinsics, radius: int = DEFAULT_RADIUS) 
     return normals_of_planes(planes_through(fit_local_planes(inverse_depth(depth), radius), intrinsics))
 
 
-def quantisation(q: Array) -> NDArray[np.float64]:
+def quantisation(w: Array) -> Float64:
     """Standard deviation (rows, cols), 1/m, that rounding has left in an inverse depth image: step / √12.
 
     Depth cameras and 16-bit files know only some values of depth. Where few values serve many cells, the gap between
     neighbouring values is the step; without it a patch of one value would pass for a perfect plane facing the camera.
     """
-    out = np.zeros(q.shape)
-    known = np.isfinite(q)
-    values, inverse, counts = np.unique(q[known], return_inverse=True, return_counts=True)
+    out = np.zeros(w.shape)
+    known = np.isfinite(w)
+    values, inverse, counts = np.unique(w[known], return_inverse=True, return_counts=True)
     if len(values) < 3:
         return out
     window = np.ones(9)
@@ -221,8 +109,8 @@ def quantisation(q: Array) -> NDArray[np.float64]:
     return out
 
 
-def noise_level(q: Array, local: LocalPlanes) -> NDArray[np.float64]:
-    """Typical noise of inverse depth (rows, cols), 1/m: the median of the local planes' residuals in blocks of 32 × 32 cells,
+def noise_level(w: Array, local: LocalPlanes) -> Float64:
+    """Typical noise of inverse depth (rows, cols), 1/m: the lower residuals of the local planes in blocks of 32 × 32 cells,
     or what rounding leaves (:func:`quantisation`), whichever is larger.
 
     Blocks without any fit take the median of the whole grid; a grid without any has noise zero.
@@ -236,11 +124,11 @@ def noise_level(q: Array, local: LocalPlanes) -> NDArray[np.float64]:
             values = local.rms[block]
             values = values[np.isfinite(values)]
             if values.size >= 16:
-                out[block] = np.median(values)
-    return np.maximum(out, quantisation(q))
+                out[block] = np.percentile(values, _NOISE_PERCENTILE)
+    return np.maximum(out, quantisation(w))
 
 
-def same_surface(q: Array, local: LocalPlanes, noise: Array, min_jump: float = MIN_JUMP) -> SameSurface:
+def same_surface(w: Array, local: LocalPlanes, noise: Array, min_jump: float = MIN_JUMP) -> SameSurface:
     """Links between neighbouring cells that no depth edge separates.
 
     Two neighbours are linked where both lie on their own local planes and these two planes meet between them, both within
@@ -248,17 +136,17 @@ def same_surface(q: Array, local: LocalPlanes, noise: Array, min_jump: float = M
     creases (wall and floor) too; steps and flying pixels do not.
 
     Args:
-        q: (rows, cols) inverse depth; NaN is unknown.
+        w: (rows, cols) inverse depth; NaN is unknown.
         local: its local planes.
         noise: (rows, cols) its noise level.
         min_jump: relative to the inverse depth.
     """
-    tolerance = np.maximum(min_jump * np.abs(np.nan_to_num(q)), 4.0 * noise)
+    tolerance = np.maximum(min_jump * np.abs(np.nan_to_num(w)), 4.0 * noise)
     with np.errstate(invalid="ignore"):
-        on_plane = np.abs(q - local.value) <= tolerance
+        on_plane = np.abs(w - local.value) <= tolerance
 
         def meet(axis: int) -> Mask:
-            n = q.shape[axis]
+            n = w.shape[axis]
             first, second = (np.arange(n - 1), np.arange(1, n))
             half_step = 0.5 * local.gradient[..., 1 - axis]
             a = np.take(local.value + half_step, first, axis)
@@ -315,7 +203,7 @@ class SurfaceGrid:
         intrinsics: of the photo; the grid may be coarser or finer than the photo.
     """
 
-    depth: NDArray[np.float64]
+    depth: Float64
     intrinsics: Intrinsics
 
     def __post_init__(self) -> None:
@@ -346,12 +234,12 @@ class SurfaceGrid:
         return int(self.depth.shape[1])
 
     @cached_property
-    def q(self) -> NDArray[np.float64]:
+    def w(self) -> Float64:
         """(rows, cols) inverse depth, 1/m; NaN where unknown."""
         return inverse_depth(self.depth)
 
     @cached_property
-    def rays(self) -> NDArray[np.float64]:
+    def rays(self) -> Float64:
         """(rows, cols, 3) rays (x/z, y/z, 1) through the cell centres."""
         x, y = self.intrinsics.pixel_rays(self.rows, self.cols)
         out = np.ones((self.rows, self.cols, 3))
@@ -359,29 +247,29 @@ class SurfaceGrid:
         return out
 
     @cached_property
-    def points(self) -> NDArray[np.float64]:
+    def points(self) -> Float64:
         """(rows, cols, 3) points, OpenCV camera frame, metres; NaN where unknown."""
         return self.rays * self.depth[..., None]
 
     @cached_property
     def local(self) -> LocalPlanes:
         """Local planes of the inverse depth."""
-        return fit_local_planes(self.q)
+        return fit_local_planes(self.w)
 
     @cached_property
-    def normals(self) -> NDArray[np.float64]:
+    def normals(self) -> Float64:
         """(rows, cols, 3) unit normals towards the camera; NaN where unknown."""
         return normals_of_planes(planes_through(self.local, self.intrinsics))
 
     @cached_property
-    def noise(self) -> NDArray[np.float64]:
+    def noise(self) -> Float64:
         """(rows, cols) noise level of inverse depth, 1/m."""
-        return noise_level(self.q, self.local)
+        return noise_level(self.w, self.local)
 
     @cached_property
     def links(self) -> SameSurface:
         """Neighbours on one surface."""
-        return same_surface(self.q, self.local, self.noise)
+        return same_surface(self.w, self.local, self.noise)
 
     def scaled(self, factor: float) -> SurfaceGrid:
         """The same picture with all lengths multiplied by ``factor``."""
