@@ -24,6 +24,7 @@ _FINE_FLOOR = 2e-4  # of the inverse depth: half a millimetre at 2.5 m, the step
 _NORMAL_TOLERANCE = np.cos(np.radians(25.0))
 _MIN_CELLS = 40
 _BELOW_MARGIN = 0.08  # of the camera's height: a floor that bends so far is still one
+_MIN_FLOOR_SHARE = 0.015  # of the picture
 _MOST_BELOW = 0.03  # share of the points that may lie below a floor, and no more than a third of its own share
 
 
@@ -71,7 +72,8 @@ class Plane:
         """Standard deviation of the normal's direction, radians, the worse of the two directions."""
         length = float(np.linalg.norm(self.m))
         across = np.eye(3) - np.outer(self.m, self.m) / length**2
-        return float(max(np.linalg.eigvalsh(across @ self.covariance @ across)[-1], 0.0)) ** 0.5 / length
+        spread: Float64 = np.linalg.eigvalsh(across @ self.covariance @ across)
+        return float(np.sqrt(np.max(spread, initial=0.0)) / length)
 
     def signed_distance(self, points: Array) -> Float64:
         """Distance (...) of points (..., 3) from the plane, metres, positive on the camera's side."""
@@ -355,7 +357,7 @@ def classify(planes: Sequence[Plane], up: Array, grid: SurfaceGrid, within_deg: 
     above = [i for i, t in enumerate(tilts) if t >= 180.0 - within_deg and heights[i] > 0]
     beneath = [i for i, t in enumerate(tilts) if t <= within_deg and heights[i] < 0]
     beneath = [i for i in beneath if not _seen_through_a_wall(planes[i], walls)]
-    point_heights = _points_before_walls(grid, walls) @ up
+    point_heights = _heights_before_walls(grid, walls, up)
     floor = _lowest(beneath, heights, planes, point_heights)
     ceiling = _lowest(above, [-h for h in heights], planes, -point_heights)
     out = []
@@ -377,19 +379,21 @@ def classify(planes: Sequence[Plane], up: Array, grid: SurfaceGrid, within_deg: 
     return out
 
 
-def _points_before_walls(grid: SurfaceGrid, walls: Sequence[Plane]) -> Float64:
-    """Known points (N, 3) of a thinned grid that are not behind a wall."""
+def _heights_before_walls(grid: SurfaceGrid, walls: Sequence[Plane], up: Array) -> Float64:
+    """Heights (N,) above the camera, shortened by three standard deviations, of the points that are not behind a wall."""
     thin = grid.thinned(160)
-    points = thin.points[np.isfinite(thin.w)]
+    known = np.isfinite(thin.w)
+    points, relative_sd = thin.points[known], (thin.noise * thin.depth)[known]
     before = np.ones(len(points), bool)
     for wall in walls:
         if wall.share >= 0.02:
             before &= wall.signed_distance(points) >= 0.05 * wall.offset_m
-    return points[before]
+    return np.asarray(points[before] @ up / (1.0 + 3.0 * relative_sd[before]), np.float64)
 
 
 def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane], point_heights: Float64) -> int | None:
     """The lowest candidate with at least a tenth of the cells of the largest one, None if points go on below it."""
+    candidates = [i for i in candidates if planes[i].share >= _MIN_FLOOR_SHARE]
     if not candidates:
         return None
     largest = max(planes[i].share for i in candidates)

@@ -72,6 +72,12 @@ def planes_through(local: LocalPlanes, intrinsics: Intrinsics) -> Float64:
     return np.stack([mx, my, local.value - mx * x - my * y[:, None]], axis=-1)
 
 
+def planes_through_cell(w: float, gradient: Array, ray: Array, grid_intrinsics: Intrinsics) -> Float64:
+    """m = n / d (3,) of one local plane: inverse depth ``w`` on ``ray``, ``gradient`` (2,) per cell of the grid."""
+    mx, my = float(gradient[0]) * grid_intrinsics.fx, float(gradient[1]) * grid_intrinsics.fy
+    return np.array([mx, my, w - mx * float(ray[0]) - my * float(ray[1])])
+
+
 def normals_of_planes(m: Array) -> Float64:
     """Unit normals (..., 3) towards the camera of planes m = n / d: points X on the plane satisfy m · X = 1."""
     with np.errstate(invalid="ignore", divide="ignore"):
