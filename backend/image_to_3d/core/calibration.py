@@ -17,7 +17,7 @@ import numpy as np
 from .errors import ErrorCode, ImageTo3DError
 from .gaussians import Provenance
 from .intrinsics import Intrinsics
-from .surface import Array, Float64, SurfaceGrid
+from .surface import Array, Float64
 
 ScaleState = Literal["engine", "assumed", "calibrated"]
 
@@ -158,8 +158,7 @@ class DisparityCalibration:
 
 def calibrate_disparity(
     disparity: Array,
-    intrinsics: Intrinsics,
-    known: Sequence[tuple[tuple[float, float], tuple[float, float], float]],
+    known: Sequence[tuple[Array, Array, float]],
     planes: Sequence[Array] = (),
 ) -> DisparityCalibration:
     """Scale and shift of relative inverse depth from known lengths and from right angles between planes.
@@ -169,23 +168,18 @@ def calibrate_disparity(
 
     Args:
         disparity: (rows, cols) relative inverse depth d, larger is nearer; NaN is unknown.
-        intrinsics: of the photo.
-        known: (pixel, pixel, metres) of known lengths.
+        known: (point, point, metres) of known lengths, the points (3,) of the relative picture: ray / d.
         planes: m (3,) of planes of the relative picture, m · ray = d, as ``Plane.m`` of planes found in 1/d.
 
     Raises:
         ImageTo3DError: ``bad_request`` if there is no known length, or if the shift remains open.
     """
-    from .measuring import point_at
-
     if not known:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "There is no known length to calibrate with.", "Give at least one.")
     d = np.asarray(disparity, np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        grid = SurfaceGrid(np.where(d > 0, 1.0 / d, np.nan), intrinsics)
     values = d[np.isfinite(d) & (d > 0)]
     low, middle = (float(x) for x in np.quantile(values, (0.02, 0.5)))
-    ends = [(point_at(grid, a).position, point_at(grid, b).position) for a, b, _ in known]
+    ends = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b, _ in known]
     true = np.array([metres for *_, metres in known])
     m = np.array([np.asarray(plane, np.float64) for plane in planes]).reshape(-1, 3)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .calibration import Scale
 from .errors import ErrorCode, ImageTo3DError
-from .surface import Array, Float64, SurfaceGrid, normals_of_planes, planes_through_cell
+from .surface import Array, Float64, Mask, SurfaceGrid, normals_of_planes, planes_through_cell
 
 POINTING_SD_PX = 1.0
 """Standard deviation of where a person or a detector points, in pixels of the photo, each way."""
@@ -137,7 +137,7 @@ def _plane_at(grid: SurfaceGrid, row: int, col: int, dx: float, dy: float) -> tu
     return float(at @ coefficients), coefficients[1:], min(variance * leverage * alike, variance * max(1.0, leverage))
 
 
-def _correlation_factor(residual: Float64, inliers: Array) -> float:
+def _correlation_factor(residual: Float64, inliers: Mask) -> float:
     """How many neighbouring residuals are worth one: ((1 + ρ)/(1 − ρ)) per direction, as for a first-order autoregression."""
     factor = 1.0
     for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):

@@ -24,6 +24,7 @@ _FINE_FLOOR = 2e-4  # of the inverse depth: half a millimetre at 2.5 m, the step
 _NORMAL_TOLERANCE = np.cos(np.radians(25.0))
 _MIN_CELLS = 40
 _BELOW_MARGIN = 0.08  # of the camera's height: a floor that bends so far is still one
+_MIN_WALL_SHARE = 0.02  # of the picture
 _MIN_FLOOR_SHARE = 0.015  # of the picture
 _MOST_BELOW = 0.03  # share of the points that may lie below a floor, and no more than a third of its own share
 
@@ -72,7 +73,7 @@ class Plane:
         """Standard deviation of the normal's direction, radians, the worse of the two directions."""
         length = float(np.linalg.norm(self.m))
         across = np.eye(3) - np.outer(self.m, self.m) / length**2
-        spread: Float64 = np.linalg.eigvalsh(across @ self.covariance @ across)
+        spread = np.linalg.eigvalsh(across @ self.covariance @ across)
         return float(np.sqrt(np.max(spread, initial=0.0)) / length)
 
     def signed_distance(self, points: Array) -> Float64:
@@ -90,7 +91,8 @@ class Plane:
             return float("inf"), float("inf")
         t = (1.0 - float(self.m @ origin)) / slope
         hit = origin + t * direction
-        return t, float(np.sqrt(max(hit @ self.covariance @ hit, 0.0)) / abs(slope))
+        variance = float(hit @ self.covariance @ hit)
+        return t, float(np.sqrt(max(variance, 0.0))) / abs(slope)
 
 
 def angle_between(a: Array, b: Array) -> float:
@@ -380,15 +382,30 @@ def classify(planes: Sequence[Plane], up: Array, grid: SurfaceGrid, within_deg: 
 
 
 def _heights_before_walls(grid: SurfaceGrid, walls: Sequence[Plane], up: Array) -> Float64:
-    """Heights (N,) above the camera, shortened by three standard deviations, of the points that are not behind a wall."""
-    thin = grid.thinned(160)
-    known = np.isfinite(thin.w)
-    points, relative_sd = thin.points[known], (thin.noise * thin.depth)[known]
-    before = np.ones(len(points), bool)
+    """Heights (N,) above the camera of a sample of the points, without those seen through a wall.
+
+    Each is shortened by three standard deviations of its noise.
+    """
+    step = -(-grid.cols // 160)
+    sample = np.s_[::step, ::step]
+    w, points, noise = grid.w[sample], grid.points[sample], grid.noise[sample]
+    keep = np.isfinite(w)
+    rows, cols = np.indices(w.shape) * step
     for wall in walls:
-        if wall.share >= 0.02:
-            before &= wall.signed_distance(points) >= 0.05 * wall.offset_m
-    return np.asarray(points[before] @ up / (1.0 + 3.0 * relative_sd[before]), np.float64)
+        if wall.share < _MIN_WALL_SHARE:
+            continue
+        with np.errstate(invalid="ignore"):
+            keep &= ~(_inside_outline(wall, rows, cols) & (wall.signed_distance(points) < 0.05 * wall.offset_m))
+    with np.errstate(invalid="ignore"):
+        heights = points @ up / (1.0 + 3.0 * noise / w)
+    return np.asarray(heights[keep], np.float64)
+
+
+def _inside_outline(plane: Plane, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> Mask:
+    """Whether cells lie within the rows and columns of the picture that a plane spans."""
+    own_rows, own_cols = np.flatnonzero(plane.mask.any(axis=1)), np.flatnonzero(plane.mask.any(axis=0))
+    within_rows = (rows >= own_rows[0]) & (rows <= own_rows[-1])
+    return within_rows & (cols >= own_cols[0]) & (cols <= own_cols[-1])
 
 
 def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane], point_heights: Float64) -> int | None:
@@ -405,18 +422,9 @@ def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane]
 def _seen_through_a_wall(plane: Plane, walls: Sequence[Plane]) -> bool:
     """True if a plane lies behind a wall and inside its outline in the picture, as a garden does behind a window."""
     rows, cols = np.nonzero(plane.mask)
-    for other in walls:
-        if other.share < 0.02:
-            continue
-        if float(other.signed_distance(plane.centre)) >= -0.1 * abs(other.offset_m):
-            continue
-        other_rows, other_cols = np.nonzero(other.mask)
-        inside = (
-            (rows >= other_rows.min())
-            & (rows <= other_rows.max())
-            & (cols >= other_cols.min())
-            & (cols <= other_cols.max())
-        )
-        if inside.mean() > 0.95:
-            return True
-    return False
+    return any(
+        wall.share >= _MIN_WALL_SHARE
+        and float(wall.signed_distance(plane.centre)) < 0.1 * wall.offset_m
+        and float(_inside_outline(wall, rows, cols).mean()) > 0.95
+        for wall in walls
+    )

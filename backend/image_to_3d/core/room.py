@@ -159,7 +159,7 @@ def laser(
         )
         col, row = min(max(int(cell[0]), 0), grid.cols - 1), min(max(int(cell[1]), 0), grid.rows - 1)
         noise = max(float(grid.noise[row, col]), 1e-5 / float(hit[2]))
-        sd = noise * float(np.linalg.norm(hit)) / max(abs(float(m @ d)), 1e-9) / float(np.linalg.norm(hit / hit[2]))
+        sd = noise * float(hit[2]) / max(abs(float(m @ d)), 1e-9)
     else:
         for plane in planes:
             if float(plane.normal @ d) < -0.05:
@@ -220,7 +220,7 @@ def _march(grid: SurfaceGrid, origin: Float64, d: Float64, first: float) -> tupl
         if front[k] >= 0:  # comes out from behind something
             before = True
             continue
-        if before and front[k] > -tolerance[k] - abs(front[k - 1] if k else 0.0) * 0.5:
+        if before and front[k] > -tolerance[k]:
             m = planes[k]
             slope = float(m @ d)
             reached = (1.0 - float(m @ origin)) / slope if slope else float("inf")
