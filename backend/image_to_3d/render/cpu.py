@@ -33,6 +33,8 @@ _CUT = f4(np.log2(MIN_ALPHA) - 1e-3)  # log2 of alpha below which a row of pixel
 _MIN_ALPHA, _MAX_ALPHA, _MIN_T = f4(MIN_ALPHA), f4(MAX_ALPHA), f4(MIN_TRANSMITTANCE)
 _PIXELS = TILE * TILE
 _LANES = 8
+# planes of the six that a tile blends into, beside the transmittance of its unfinished pixels
+_FINISHED, _PLANE_RED, _PLANE_GREEN, _PLANE_BLUE, _PLANE_DEPTH = (np.uintp(i * _PIXELS) for i in range(1, 6))
 _CHECK_EVERY = 32  # Gaussians between two looks at whether a tile is finished
 _MAX_PAIRS = 1 << 26  # Gaussian-tile pairs held at once (a quarter of a gigabyte); more are drawn in bands of tile rows
 _CHUNKS_PER_THREAD = 4
@@ -284,22 +286,23 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
             begin = 0 if gap_left <= 0 or a * gap_left * gap_left <= peak - _CUT else 1
             end = 2 if gap_right <= 0 or a * gap_right * gap_right <= peak - _CUT else 1
             for block in range(begin, end):
-                base = row * TILE + block * _LANES
+                base = np.uintp(row * TILE + block * _LANES)
                 du0 = f4(block * _LANES) + f4(0.5) - centre
                 for lane in range(_LANES):
+                    j = base + np.uintp(lane)  # unsigned: no test for negative indices, which would keep this loop scalar
                     du = f4(lane) + du0
                     alpha = min(_exp2(max(peak - a * du * du, f4(-64.0))), _MAX_ALPHA)
-                    T = pixels[base + lane]
+                    T = pixels[j]
                     weight = alpha * T
                     seen = alpha >= _MIN_ALPHA
                     refused = seen and T - weight <= _MIN_T
                     weight = weight if seen and not refused else f4(0.0)
-                    pixels[base + lane] = f4(0.0) if refused else T - weight
-                    pixels[_PIXELS + base + lane] += T if refused else f4(0.0)
-                    pixels[2 * _PIXELS + base + lane] += weight * red
-                    pixels[3 * _PIXELS + base + lane] += weight * green
-                    pixels[4 * _PIXELS + base + lane] += weight * blue
-                    pixels[5 * _PIXELS + base + lane] += weight * z
+                    pixels[j] = f4(0.0) if refused else T - weight
+                    pixels[j + _FINISHED] += T if refused else f4(0.0)
+                    pixels[j + _PLANE_RED] += weight * red
+                    pixels[j + _PLANE_GREEN] += weight * green
+                    pixels[j + _PLANE_BLUE] += weight * blue
+                    pixels[j + _PLANE_DEPTH] += weight * z
 
 
 @_compiled(parallel=True)
