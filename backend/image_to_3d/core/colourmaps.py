@@ -55,6 +55,9 @@ def depth_colours(depth: NDArray[np.floating], nearest: float, farthest: float, 
 
 
 def film_farthest(depth: NDArray[np.floating]) -> float:
-    """End of the scale of a depth film, metres: the greatest known depth of its first frame (H, W), at most 50 m."""
+    """End of the scale of a depth film, metres, from its first frame (H, W): the 95 % quantile of known depths, at most 50 m.
+
+    (The published SHARP takes the greatest depth, which one distant pixel in a window decides.)
+    """
     known = depth[np.isfinite(depth)]
-    return min(float(known.max()), FILM_FARTHEST_M) if known.size else FILM_FARTHEST_M
+    return min(float(np.quantile(known, 0.95)), FILM_FARTHEST_M) if known.size else FILM_FARTHEST_M
