@@ -14,14 +14,13 @@ import types
 import numpy as np
 import pytest
 import torch
-from raster_golden import Arrays
-from scenes import random_camera, random_cloud
-
 from image_to_3d.core import Camera, ImageTo3DError, Intrinsics
 from image_to_3d.core.trajectories import look_at
 from image_to_3d.render import Instance, RenderSettings, choose_renderer, gsplat_renderer
 from image_to_3d.render.gsplat_renderer import GsplatRenderer, probe
 from image_to_3d.render.reference import ReferenceRenderer
+from raster_golden import Arrays
+from scenes import random_camera, random_cloud
 
 CALLS: list[dict] = []
 
@@ -142,7 +141,9 @@ def test_compiled_part_of_another_pytorch_is_a_sentence(monkeypatch, fake_cuda, 
         ("cl", "win32", "Microsoft's compiler (cl)"),
     ],
 )
-def test_a_missing_build_tool_is_a_sentence(monkeypatch, tmp_path, fake_cuda, no_compiled_part, missing, platform, words):
+def test_a_missing_build_tool_is_a_sentence(
+    monkeypatch, tmp_path, fake_cuda, no_compiled_part, missing, platform, words
+):
     _tools(monkeypatch, tmp_path, {k: v for k, v in ALL_TOOLS.items() if k != missing}, platform)
     assert words in probe()
 

@@ -41,7 +41,9 @@ KINDS = {
 """What can be written, and what it is."""
 
 _FILMS = {"mp4", "depth-mp4"}
-_UNKNOWN_SCENE_CAMERA = Intrinsics.centred(512.0, 640, 480)  # what the published SHARP assumes of a file without a camera
+_UNKNOWN_SCENE_CAMERA = Intrinsics.centred(
+    512.0, 640, 480
+)  # what the published SHARP assumes of a file without a camera
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sRGB colour behind the scene, three numbers from 0 to 1 (default: transparent; black in films)",
     )
     group.add_argument(
-        "--renderer", choices=("auto", "gsplat", "cpu"), default="auto", help="default: gsplat on an NVIDIA GPU, else cpu"
+        "--renderer",
+        choices=("auto", "gsplat", "cpu"),
+        default="auto",
+        help="default: gsplat on an NVIDIA GPU, else cpu",
     )
     group.add_argument(
         "--write",
@@ -271,7 +276,9 @@ def read_camera_path(path: Path) -> CameraPath:
             ErrorCode.BAD_REQUEST, f"{path} cannot be opened: {error.strerror or error}.", "Check its permissions."
         ) from None
     except (ValueError, RecursionError):
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{path} is no JSON file.", "Export the camera path again.") from None
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, f"{path} is no JSON file.", "Export the camera path again."
+        ) from None
     return CameraPath.from_json(document)
 
 

@@ -109,7 +109,7 @@ class Camera:
 
 
 def cover(intrinsics: Intrinsics, width: int, height: int) -> Intrinsics:
-    """Intrinsics for another picture size that neither stretches nor leaves borders: scaled until filled, cropped about the middle."""
+    """Intrinsics for another picture size that neither stretches nor leaves borders: scaled until filled and cropped."""
     scale = max(width / intrinsics.width, height / intrinsics.height)
     return Intrinsics(
         intrinsics.fx * scale,

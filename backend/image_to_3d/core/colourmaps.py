@@ -49,7 +49,9 @@ def apply_colour_map(values: NDArray[np.floating], name: ColourMap) -> NDArray[n
     return np.rint(out).astype(np.uint8)
 
 
-def depth_colours(depth: NDArray[np.floating], nearest: float, farthest: float, name: ColourMap = "turbo") -> NDArray[np.uint8]:
+def depth_colours(
+    depth: NDArray[np.floating], nearest: float, farthest: float, name: ColourMap = "turbo"
+) -> NDArray[np.uint8]:
     """sRGB colours (H, W, 3) uint8 of planar depth (H, W) in metres between two depths; NaN (unknown) is black."""
     return apply_colour_map((np.asarray(depth, np.float64) - nearest) / max(farthest - nearest, 1e-9), name)
 

@@ -81,7 +81,9 @@ def reach(depths: DepthRange, intrinsics: Intrinsics, options: TrajectoryOptions
     return lateral, lateral, options.max_zoom * depths.nearest
 
 
-def eyes(name: TrajectoryName, excursion: tuple[float, float, float], options: TrajectoryOptions) -> NDArray[np.float64]:
+def eyes(
+    name: TrajectoryName, excursion: tuple[float, float, float], options: TrajectoryOptions
+) -> NDArray[np.float64]:
     """Camera centres (frames · repeats, 3) of a named trajectory; its first and last frame coincide.
 
     Raises:

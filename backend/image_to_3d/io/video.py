@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -102,10 +102,8 @@ class VideoWriter:
         assert self._process is not None and self._process.stdin is not None
         if kind is not None:
             self._process.kill()
-        try:
+        with suppress(OSError):  # ffmpeg has ended; its exit status tells why
             self._process.stdin.close()
-        except OSError:
-            pass  # ffmpeg has ended; its exit status tells why
         status = self._process.wait()
         if kind is not None:
             self._cleanup.__exit__(kind, error, traceback)

@@ -20,9 +20,7 @@ RendererName = Literal["auto", "gsplat", "cpu"]
 RENDERERS: tuple[RendererName, ...] = ("auto", "gsplat", "cpu")
 
 
-def choose_renderer(
-    name: RendererName = "auto", say: Callable[[str], None] = log.warning
-) -> tuple[Renderer, str]:
+def choose_renderer(name: RendererName = "auto", say: Callable[[str], None] = log.warning) -> tuple[Renderer, str]:
     """A renderer, and one sentence on which one it is and why.
 
     Args:

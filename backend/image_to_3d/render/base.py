@@ -95,8 +95,8 @@ class RenderSettings:
         background: linear RGB behind the scene; None leaves it transparent (premultiplied, black behind).
         eps2d: pixels², added to the diagonal of every projected covariance: 0 as SHARP renders, 0.3 as gsplat does by default.
         passes: what is wanted; without ``depth`` the frame has none.
-        detail: 1 draws every Gaussian. A renderer that is too slow to follow a moving camera may, at n > 1, draw one wider Gaussian for
-            each n × n cells of a cloud's picture grid.
+        detail: 1 draws every Gaussian. A renderer that is too slow to follow a moving camera may, at n > 1, draw one wider
+            Gaussian for each n × n cells of a cloud's picture grid.
     """
 
     background: tuple[float, float, float] | None = None
@@ -111,6 +111,10 @@ class RenderSettings:
             raise ValueError(f"detail counts grid cells from 1, not {self.detail}")
         if self.background is not None and not (len(self.background) == 3 and np.isfinite(self.background).all()):
             raise ValueError(f"a background is three finite numbers, not {self.background}")
+
+
+DEFAULT_SETTINGS = RenderSettings()
+"""Transparent, no low-pass, colour and depth, every Gaussian."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +149,7 @@ class Renderer(Protocol):
     name: str
 
     def render(
-        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = RenderSettings()
+        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = DEFAULT_SETTINGS
     ) -> Frame:
         """One picture of all instances together, blended as if they were one cloud."""
         ...

@@ -1,9 +1,9 @@
 """The picture on any processor: numba, all cores.
 
-How it is fast. Rows keep the order of the cloud, which for a photo is the order of its picture grid, so that neighbours in memory are
-neighbours on the screen and every pass reads memory forwards. Gaussians are projected (in float64, which is cheap, and saves the
-digits that thin needles lose) and listed in the 16-pixel tiles they touch; each tile then sorts its own short list by the bits of
-camera z, exactly and stably, and blends it in vector registers, eight pixels at a time, until all its pixels are finished.
+How it is fast. Rows keep the order of the cloud, which for a photo is the order of its picture grid, so that neighbours in
+memory are neighbours on the screen and every pass reads memory forwards. Gaussians are projected (in float64, which is cheap, and
+saves the digits that thin needles lose) and listed in the 16-pixel tiles they touch; each tile then sorts its own short list by the
+bits of camera z, exactly and stably, and blends it in vector registers, eight pixels at a time, until all its pixels are finished.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from ..core import Camera, GaussianCloud, Intrinsics
-from .base import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, Frame, Instance, RenderSettings, Splats, make_frame
+from .base import (
+    DEFAULT_SETTINGS,
+    MAX_ALPHA,
+    MIN_ALPHA,
+    MIN_TRANSMITTANCE,
+    TILE,
+    Frame,
+    Instance,
+    RenderSettings,
+    Splats,
+    make_frame,
+)
 from .detail import coarser
 from .reference import FRUSTUM_MARGIN
 
@@ -289,7 +300,9 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
                 base = np.uintp(row * TILE + block * _LANES)
                 du0 = f4(block * _LANES) + f4(0.5) - centre
                 for lane in range(_LANES):
-                    j = base + np.uintp(lane)  # unsigned: no test for negative indices, which would keep this loop scalar
+                    j = base + np.uintp(
+                        lane
+                    )  # unsigned: no test for negative indices, which would keep this loop scalar
                     du = f4(lane) + du0
                     alpha = min(_exp2(max(peak - a * du * du, f4(-64.0))), _MAX_ALPHA)
                     T = pixels[j]
@@ -362,7 +375,7 @@ class CpuRenderer:
         """Wall time of the last picture's stages: ``project``, ``list``, ``draw``."""
 
     def render(
-        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = RenderSettings()
+        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = DEFAULT_SETTINGS
     ) -> Frame:
         """One picture of all instances together."""
         if settings.detail > 1:

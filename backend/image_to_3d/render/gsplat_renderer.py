@@ -1,7 +1,7 @@
 """The picture on an NVIDIA GPU, by gsplat 1.5.3 (Ye et al., 2024), whose semantics the other renderers follow.
 
-gsplat comes without compiled code for current versions of PyTorch: it is built on first use by nvcc and a C++ compiler, or brought as
-a wheel that somebody built. :func:`probe` says before anything heavy happens whether that can work, in one sentence if not.
+gsplat comes without compiled code for current versions of PyTorch: it is built on first use by nvcc and a C++ compiler, or brought
+as a wheel that somebody built. :func:`probe` says before anything heavy happens whether that can work, in one sentence if not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..core import quaternion
 from ..core.camera import Camera
 from ..core.errors import ErrorCode, ImageTo3DError
-from .base import TILE, Frame, Instance, RenderSettings, Splats, make_frame
+from .base import DEFAULT_SETTINGS, TILE, Frame, Instance, RenderSettings, Splats, make_frame
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ def probe() -> str | None:
 
 
 def _prebuilt_problem() -> str | None:
-    """"" if gsplat carries compiled code that loads, None if it carries none, else a sentence."""
+    """ "" if gsplat carries compiled code that loads, None if it carries none, else a sentence."""
     try:
         spec = importlib.util.find_spec("gsplat.csrc")  # imports the package gsplat, which builds nothing yet
     except (ImportError, OSError, AttributeError, RuntimeError) as error:
@@ -188,7 +188,7 @@ class GsplatRenderer:
         self._lock = threading.Lock()
 
     def render(
-        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = RenderSettings()
+        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = DEFAULT_SETTINGS
     ) -> Frame:
         """One picture of all instances together.
 

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from ..core import quaternion
 from ..core.camera import Camera
-from .base import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, Frame, Instance, RenderSettings, Splats, make_frame
+from .base import (
+    DEFAULT_SETTINGS,
+    MAX_ALPHA,
+    MIN_ALPHA,
+    MIN_TRANSMITTANCE,
+    TILE,
+    Frame,
+    Instance,
+    RenderSettings,
+    Splats,
+    make_frame,
+)
 
 Array = NDArray[np.float64]
 
@@ -124,7 +135,7 @@ class ReferenceRenderer:
     name = "reference"
 
     def render(
-        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = RenderSettings()
+        self, instances: Sequence[Instance], camera: Camera, settings: RenderSettings = DEFAULT_SETTINGS
     ) -> Frame:
         """One picture of all instances together."""
         parts = [
