@@ -26,10 +26,18 @@ _INFERNO = (
     "c63e4dcc4149d14644d64a40db4f3bdf5437e35932e75f2deb6528ee6b23f1711ef47819f67f14f8860ff98d0afa9407fb9c06"
     "fca309fcab0ffcb217fbba1ffac228f9ca32f7d23df5d949f3e156f2e865f1ef75f3f586f6fa96fcffa4"
 )
-_NODES: dict[str, NDArray[np.float64]] = {
-    name: np.frombuffer(bytes.fromhex(table), np.uint8).reshape(-1, 3).astype(np.float64)
-    for name, table in (("turbo", _TURBO), ("inferno", _INFERNO))
-}
+_STEPS = 1024
+
+
+def _interpolated(table: str) -> NDArray[np.uint8]:
+    """(1025, 3) sRGB colours; the last is black, for unknown values."""
+    nodes = np.frombuffer(bytes.fromhex(table), np.uint8).reshape(-1, 3).astype(np.float64)
+    at, steps = np.linspace(0, 1, _STEPS), np.linspace(0, 1, len(nodes))
+    colours = np.stack([np.interp(at, steps, nodes[:, c]) for c in range(3)], axis=-1)
+    return np.concatenate([np.rint(colours), np.zeros((1, 3))]).astype(np.uint8)
+
+
+_TABLES = {"turbo": _interpolated(_TURBO), "inferno": _interpolated(_INFERNO)}
 
 FILM_FARTHEST_M = 50.0
 """Depth films end their scale here at the latest, as the published SHARP does."""
@@ -41,19 +49,16 @@ def apply_colour_map(values: NDArray[np.floating], name: ColourMap) -> NDArray[n
     Raises:
         KeyError: there is no colour map of that name.
     """
-    nodes = _NODES[name]
-    known = np.clip(np.nan_to_num(np.asarray(values, np.float64), nan=0.0), 0.0, 1.0)
-    steps = np.linspace(0.0, 1.0, len(nodes))
-    out = np.stack([np.interp(known, steps, nodes[:, c]) for c in range(3)], axis=-1)
-    out[np.isnan(values)] = 0.0
-    return np.rint(out).astype(np.uint8)
+    table = _TABLES[name]
+    index = np.clip(np.asarray(values, np.float32) * np.float32(_STEPS - 1), 0, _STEPS - 1)
+    return table[np.nan_to_num(np.rint(index), nan=_STEPS).astype(np.int32)]
 
 
 def depth_colours(
     depth: NDArray[np.floating], nearest: float, farthest: float, name: ColourMap = "turbo"
 ) -> NDArray[np.uint8]:
     """sRGB colours (H, W, 3) uint8 of planar depth (H, W) in metres between two depths; NaN (unknown) is black."""
-    return apply_colour_map((np.asarray(depth, np.float64) - nearest) / max(farthest - nearest, 1e-9), name)
+    return apply_colour_map((np.asarray(depth, np.float32) - nearest) / max(farthest - nearest, 1e-9), name)
 
 
 def film_farthest(depth: NDArray[np.floating]) -> float:
