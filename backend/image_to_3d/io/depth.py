@@ -54,11 +54,21 @@ def decode_depth(data: bytes | memoryview, name: str) -> NDArray[np.float32]:
             depth = _read_image(data, name)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, SyntaxError) as error:
         raise _unreadable(name, str(error).rstrip(".") or type(error).__name__) from None
+    return clean_depth(depth, name)
+
+
+def clean_depth(values: NDArray, name: str = "") -> NDArray[np.float32]:
+    """(H, W) or (H, W, 1) metres → (H, W) float32 with NaN for 0, negative and infinite values.
+
+    Raises:
+        ImageTo3DError: ``image_unreadable`` for another shape, or if no depth is known.
+    """
+    depth = values
     if depth.ndim == 3 and depth.shape[2] == 1:
         depth = depth[..., 0]
     if depth.ndim != 2 or not depth.size:
         raise _unreadable(name, f"it has the shape {depth.shape} instead of rows and columns")
-    depth = np.ascontiguousarray(depth, np.float32)
+    depth = np.array(depth, np.float32)
     with np.errstate(invalid="ignore"):
         depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
     if np.isnan(depth).all():
