@@ -31,7 +31,9 @@ def test_mirroring_then_turning_makes_upright(orientation: int) -> None:
     np.testing.assert_array_equal(np.rot90(mirrored, -found.quarter_turns), upright)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II*\0\xff\xff\xff\xff", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II*\0\xff\xff\xff\xff", b"\x89PNG"]
+)
 def test_other_files_are_taken_as_they_are(data: bytes) -> None:
     assert jpeg_orientation(data) == Upright(False, 0)
 
