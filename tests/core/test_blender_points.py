@@ -12,7 +12,7 @@ def random_cloud(n: int = 500) -> GaussianCloud:
     rng = np.random.default_rng(7)
     q = rng.normal(size=(n, 4))
     return GaussianCloud(
-        positions=rng.normal(size=(n, 3)) + [0, 0, 5],
+        positions=rng.normal(size=(n, 3)) + np.array([0, 0, 5]),
         scales=rng.uniform(0.001, 0.1, (n, 3)),
         rotations=q / np.linalg.norm(q, axis=1, keepdims=True),
         colours=rng.random((n, 3)),

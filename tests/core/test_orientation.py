@@ -40,5 +40,5 @@ def test_other_files_are_taken_as_they_are(data: bytes) -> None:
 
 def test_truncation_anywhere_is_harmless() -> None:
     data = jpeg(6)
-    for size in range(0, 300):
+    for size in range(300):
         jpeg_orientation(data[:size])
