@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .atomic import atomic_open
+from .atomic import atomic_open, atomic_path
 from .photo import MAX_PIXELS, read_file_bytes
 
 MILLIMETRE = 0.001
@@ -54,11 +54,21 @@ def decode_depth(data: bytes | memoryview, name: str) -> NDArray[np.float32]:
             depth = _read_image(data, name)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, SyntaxError) as error:
         raise _unreadable(name, str(error).rstrip(".") or type(error).__name__) from None
+    return clean_depth(depth, name)
+
+
+def clean_depth(values: NDArray, name: str = "") -> NDArray[np.float32]:
+    """(H, W) or (H, W, 1) metres → (H, W) float32 with NaN for 0, negative and infinite values.
+
+    Raises:
+        ImageTo3DError: ``image_unreadable`` for another shape, or if no depth is known.
+    """
+    depth = values
     if depth.ndim == 3 and depth.shape[2] == 1:
         depth = depth[..., 0]
     if depth.ndim != 2 or not depth.size:
         raise _unreadable(name, f"it has the shape {depth.shape} instead of rows and columns")
-    depth = np.ascontiguousarray(depth, np.float32)
+    depth = np.array(depth, np.float32)
     with np.errstate(invalid="ignore"):
         depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
     if np.isnan(depth).all():
@@ -156,3 +166,23 @@ def write_depth_png(path: str | Path, depth: NDArray[np.floating]) -> None:
     millimetres = np.clip(np.nan_to_num(np.asarray(depth, np.float64) / MILLIMETRE, nan=0.0), 0, 65535)
     with atomic_open(path) as stream:
         Image.fromarray(np.rint(millimetres).astype(np.uint16)).save(stream, format="PNG")
+
+
+def write_depth_exr(path: str | Path, depth: NDArray[np.floating]) -> None:
+    """OpenEXR with one float32 channel Z in metres; infinity = unknown, as depth passes of renderers have it.
+
+    Raises:
+        ImageTo3DError: ``engine_failed`` if the optional OpenEXR package is missing or the folder not writable.
+    """
+    try:
+        import OpenEXR
+    except ImportError:
+        raise ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            "Writing EXR needs the OpenEXR package.",
+            "Install it with: pip install 'image-to-3d[exr]'.",
+        ) from None
+    values = np.ascontiguousarray(np.where(np.isfinite(depth), depth, np.inf), np.float32)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with atomic_path(path) as temporary:
+        OpenEXR.File(header, {"Z": values}).write(str(temporary))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -14,29 +15,34 @@ APP = "image-to-3d"
 HOME_VARIABLE = "IMAGE_TO_3D_HOME"
 
 
-def _folder(kind: str, standard: str) -> Path:
+def _below_home(kind: str) -> Path | None:
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home) / kind if home else Path(standard)
+    return Path(home) / kind if home else None
 
 
 def config_folder() -> Path:
     """Keys and consent."""
-    return _folder("config", platformdirs.user_config_dir(APP, appauthor=False))
+    return _below_home("config") or Path(platformdirs.user_config_dir(APP, appauthor=False))
 
 
 def cache_folder() -> Path:
     """Weights and compiled code: large, and can be fetched again."""
-    return _folder("cache", platformdirs.user_cache_dir(APP, appauthor=False))
+    return _below_home("cache") or Path(platformdirs.user_cache_dir(APP, appauthor=False))
 
 
 def runtime_folder() -> Path:
     """What a running backend publishes."""
-    return _folder("run", platformdirs.user_runtime_dir(APP, appauthor=False))
+    below = _below_home("run")
+    if below is not None:
+        return below
+    if sys.platform.startswith("linux") and not os.environ.get("XDG_RUNTIME_DIR"):
+        return cache_folder() / "run"  # the standard fallback lies in the shared /tmp
+    return Path(platformdirs.user_runtime_dir(APP, appauthor=False))
 
 
 def log_folder() -> Path:
     """Logs of the backend."""
-    return _folder("log", platformdirs.user_log_dir(APP, appauthor=False))
+    return _below_home("log") or Path(platformdirs.user_log_dir(APP, appauthor=False))
 
 
 def make_private(folder: Path) -> Path:
