@@ -65,6 +65,7 @@ def test_levels_furnished_rooms_within_half_a_degree_and_one_percent(seed: int, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_hundred_rooms_are_levelled_or_refused_but_never_wrong() -> None:
     levelled = 0
     for seed in range(100):

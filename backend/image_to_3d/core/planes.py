@@ -202,7 +202,7 @@ def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane |
     m = _least_squares(rays, w, weights)
     if not np.isfinite(m).all():
         return None
-    block = max(8, grid.cols // 20)
+    block = max(8, grid.cols // 12)
     row, col = np.nonzero(mask)
     covariance = _covariance(rays, w - rays @ m, weights, (row // block) * grid.cols + col // block)
     k = grid.intrinsics.resized(grid.cols, grid.rows)
