@@ -165,6 +165,38 @@ def test_rows_that_are_not_finite_are_not_drawn():
             )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_absurd_numbers_draw_something_finite(seed):
+    rng = np.random.default_rng(seed)
+    n = 3000
+
+    def wild(*shape, low=-38, high=37):
+        return (10.0 ** rng.uniform(low, high, shape)).astype(np.float32)
+
+    rotations = rng.standard_normal((n, 4))
+    cloud = GaussianCloud(
+        wild(n, 3) * rng.choice([-1, 1], (n, 3)),
+        wild(n, 3, high=30),
+        rotations / np.linalg.norm(rotations, axis=1, keepdims=True),
+        rng.uniform(0, 1, (n, 3)),
+        rng.uniform(0, 1, n),
+    )
+    for camera in (random_camera(seed), Camera.orthographic_view(3.0, 83, 61, np.eye(4))):
+        frame = CPU.render([Instance(cloud)], camera)
+        assert np.isfinite(frame.colour).all() and np.isfinite(frame.alpha).all()
+
+
+def test_it_may_be_called_from_many_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    instances = [Instance(random_cloud(1))]
+    cameras = [random_camera(seed) for seed in range(12)]
+    expected = [CPU.render(instances, camera).colour for camera in cameras]
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda camera: CPU.render(instances, camera).colour, cameras))
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, expected, strict=True))
+
+
 def _grid_cloud(rows: int = 48, cols: int = 64) -> GaussianCloud:
     k = Intrinsics.centred(60.0, cols, rows)
     x, y = k.pixel_rays()

@@ -286,8 +286,9 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
         red, green, blue, z = record[_RED], record[_GREEN], record[_BLUE], record[_Z]
         u, v = record[_U] - f4(left), record[_V] - f4(top) - f4(0.5)
         reach = np.sqrt(max(log_o - _CUT, f4(0.0)) / c)
-        first = int(max(np.ceil(v - reach), f4(0.0)))
-        last = int(min(np.floor(v + reach), f4(rows_used - 1)))
+        # bounded on both sides: what is too large for an integer must not become a row
+        first = int(min(max(np.ceil(v - reach), f4(0.0)), f4(TILE)))
+        last = int(max(min(np.floor(v + reach), f4(rows_used - 1)), f4(-1.0)))
         for row in range(first, last + 1):
             dv = f4(row) - v
             centre = u + shear * dv
