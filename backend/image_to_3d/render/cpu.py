@@ -359,6 +359,20 @@ _lock = threading.Lock()
 """One picture at a time: every one uses all cores, and numba's simplest thread pool must not be entered twice."""
 
 
+class _Scratch:
+    """Projected Gaussians of the last picture, kept for the next: fresh memory costs more than filling it."""
+
+    def __init__(self) -> None:
+        self._records = np.empty((0, _RECORD), np.float32)
+        self._boxes = np.empty((0, 4), np.int32)
+
+    def of_size(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Uninitialised records (n, 10) and boxes (n, 4)."""
+        if not n <= len(self._records) <= 4 * n:
+            self._records, self._boxes = np.empty((n, _RECORD), np.float32), np.empty((n, 4), np.int32)
+        return self._records[:n], self._boxes[:n]
+
+
 class CpuRenderer:
     """Renders on all cores.
 
@@ -371,6 +385,7 @@ class CpuRenderer:
     def __init__(self, say: Callable[[str], None] = log.warning) -> None:
         self._say = say
         self._ready = False
+        self._scratch = _Scratch()
         self._coarse: weakref.WeakKeyDictionary[Any, dict[int, Splats]] = weakref.WeakKeyDictionary()
         self.seconds: dict[str, float] = {}
         """Wall time of the last picture's stages: ``project``, ``list``, ``draw``."""
@@ -384,7 +399,7 @@ class CpuRenderer:
         with _lock:
             if not self._ready:
                 self._compile()
-            arrays, self.seconds = _render(instances, camera, settings.eps2d)
+            arrays, self.seconds = _render(instances, camera, settings.eps2d, self._scratch)
         return make_frame(*arrays, settings)
 
     def _coarser(self, cloud: Splats, factor: int) -> Splats:
@@ -400,7 +415,8 @@ class CpuRenderer:
         notice.daemon = True
         notice.start()
         try:
-            _render([Instance(_one_gaussian())], Camera.at_origin(Intrinsics.centred(8.0, 8, 8)), 0.0)
+            camera = Camera.at_origin(Intrinsics.centred(8.0, 8, 8))
+            _render([Instance(_one_gaussian())], camera, 0.0, self._scratch)
         finally:
             notice.cancel()
         self._ready = True
@@ -414,7 +430,7 @@ def _one_gaussian() -> GaussianCloud:
 
 
 def _render(
-    instances: Sequence[Instance], camera: Camera, eps2d: float
+    instances: Sequence[Instance], camera: Camera, eps2d: float, scratch: _Scratch
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], dict[str, float]]:
     """Premultiplied colour (H, W, 3), alpha (H, W) and Σ w·z (H, W) of all instances, and seconds per stage."""
     started = time.perf_counter()
@@ -426,8 +442,7 @@ def _render(
     )
     sizes = [len(instance.cloud.positions) for instance in instances]
     firsts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    records = np.empty((firsts[-1], _RECORD), np.float32)
-    boxes = np.empty((firsts[-1], 4), np.int32)
+    records, boxes = scratch.of_size(int(firsts[-1]))
     chunks = [np.linspace(0, size, threads * _CHUNKS_PER_THREAD + 1).astype(np.int64) for size in sizes]
     counts = np.zeros((len(instances), threads * _CHUNKS_PER_THREAD, tiles_x * tiles_y), np.int32)
     for instance, first, bounds, count in zip(instances, firsts, chunks, counts, strict=False):
