@@ -52,7 +52,7 @@ def two_layers(side: int = 768) -> GaussianCloud:
         layers.append(k.unproject(np.stack([u, v], -1), z).reshape(-1, 3))
     positions = np.concatenate(layers)
     scales = positions[:, 2:] / k.fx * 0.7 * np.exp(0.3 * rng.standard_normal((2 * n, 3))) * [1, 1, 0.3]
-    rotations = rng.standard_normal((2 * n, 4)) + [4, 0, 0, 0]
+    rotations = rng.standard_normal((2 * n, 4)) + np.array([4, 0, 0, 0])
     return GaussianCloud(
         positions,
         scales,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import Camera, Intrinsics
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from image_to_3d.core import Camera, GaussianCloud, Intrinsics
 from image_to_3d.core.trajectories import look_at
 

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import Camera, CameraPath, ImageTo3DError, Intrinsics
 from image_to_3d.core.camera import cover
 from image_to_3d.core.trajectories import look_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from image_to_3d.core.colourmaps import apply_colour_map, depth_colours, film_farthest
 
 

@@ -14,13 +14,14 @@ import types
 import numpy as np
 import pytest
 import torch
+from raster_golden import Arrays
+from scenes import random_camera, random_cloud
+
 from image_to_3d.core import Camera, ImageTo3DError, Intrinsics
 from image_to_3d.core.trajectories import look_at
 from image_to_3d.render import Instance, RenderSettings, choose_renderer, gsplat_renderer
 from image_to_3d.render.gsplat_renderer import GsplatRenderer, probe
 from image_to_3d.render.reference import ReferenceRenderer
-from raster_golden import Arrays
-from scenes import random_camera, random_cloud
 
 CALLS: list[dict] = []
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
+from plyfile import PlyData, PlyElement
+from scenes import random_cloud
+
 from image_to_3d.cli import main
 from image_to_3d.core import CameraPath, Intrinsics
 from image_to_3d.core.trajectories import TrajectoryOptions, trajectory
 from image_to_3d.io.depth import load_depth
 from image_to_3d.io.ply import write_ply
-from PIL import Image
-from plyfile import PlyData, PlyElement
-from scenes import random_cloud
 
 CLOUD = replace(random_cloud(0, 400, opaque=0.5), intrinsics=Intrinsics.centred(60.0, 63, 48))
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scenes import random_camera, random_cloud
+
 from image_to_3d.core import Camera, GaussianCloud, Grid, Intrinsics
 from image_to_3d.core.quaternion import from_matrix, multiply
 from image_to_3d.core.trajectories import look_at
@@ -13,7 +15,6 @@ from image_to_3d.render import Instance, RenderSettings, cpu
 from image_to_3d.render.cpu import CpuRenderer
 from image_to_3d.render.detail import coarser
 from image_to_3d.render.reference import ReferenceRenderer
-from scenes import random_camera, random_cloud
 
 CPU, REFERENCE = CpuRenderer(), ReferenceRenderer()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plyfile import PlyData
+
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.trajectories import (
     TRAJECTORIES,
@@ -18,7 +20,6 @@ from image_to_3d.core.trajectories import (
     screen_size,
     trajectory,
 )
-from plyfile import PlyData
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "sharp"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden camera poses are not beside the repository")

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.io.depth import load_depth, write_depth_exr
 from image_to_3d.io.images import srgb8_with_alpha, write_png
