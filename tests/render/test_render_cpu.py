@@ -224,6 +224,28 @@ def test_less_detail_looks_alike_with_fewer_gaussians():
     assert not np.array_equal(fine.colour, coarse.colour)
 
 
+def test_less_detail_is_forgotten_with_its_cloud():
+    import gc
+
+    renderer, camera = CpuRenderer(), random_camera(0)
+    for cloud in (_grid_cloud(), random_cloud(0)):
+        renderer.render([Instance(cloud)], camera, RenderSettings(detail=2))
+    assert len(renderer._coarse) > 0
+    del cloud
+    gc.collect()
+    assert len(renderer._coarse) == 0
+
+
+def test_kernels_are_compiled_for_one_kind_of_array():
+    cloud, camera = random_cloud(0), random_camera(0)
+    frame = CPU.render([Instance(cloud)], camera)
+    before = len(cpu._project.signatures)
+    received = np.frombuffer(cloud.positions.tobytes(), np.float32).reshape(-1, 3)
+    assert not received.flags.writeable
+    assert np.array_equal(CPU.render([Instance(replace(cloud, positions=received))], camera).colour, frame.colour)
+    assert len(cpu._project.signatures) == before == 1
+
+
 def test_less_detail_keeps_a_grid_with_gaps_in_order():
     cloud = _grid_cloud(7, 9)
     gappy = cloud.select(np.arange(63) % 5 != 0)

@@ -48,7 +48,7 @@ _LANES = 8
 _FINISHED, _PLANE_RED, _PLANE_GREEN, _PLANE_BLUE, _PLANE_DEPTH = (np.uintp(i * _PIXELS) for i in range(1, 6))
 _CHECK_EVERY = 32  # Gaussians between two looks at whether a tile is finished
 _MAX_PAIRS = 1 << 26  # Gaussian-tile pairs held at once (a quarter of a gigabyte); more are drawn in bands of tile rows
-_CHUNKS_PER_THREAD = 4
+_CHUNKS = 32  # units of work that projecting is divided into, or one for each thread if there are more
 
 # columns of the records that blending reads
 _U, _V, _A, _C, _SHEAR, _LOG_O, _RED, _GREEN, _BLUE, _Z = range(10)
@@ -404,9 +404,12 @@ class CpuRenderer:
 
     def _coarser(self, cloud: Splats, factor: int) -> Splats:
         levels = self._coarse.setdefault(cloud, {})
-        if factor not in levels:
-            levels[factor] = coarser(cloud, factor)
-        return levels[factor]
+        level = levels.get(factor)
+        if level is None:
+            level = coarser(cloud, factor)
+            if level is not cloud:  # an entry that held its own key would never go
+                levels[factor] = level
+        return level
 
     def _compile(self) -> None:
         """Compile, or load what was compiled before, and say so if it takes long enough to be noticed."""
@@ -443,12 +446,13 @@ def _render(
     sizes = [len(instance.cloud.positions) for instance in instances]
     firsts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     records, boxes = scratch.of_size(int(firsts[-1]))
-    chunks = [np.linspace(0, size, threads * _CHUNKS_PER_THREAD + 1).astype(np.int64) for size in sizes]
-    counts = np.zeros((len(instances), threads * _CHUNKS_PER_THREAD, tiles_x * tiles_y), np.int32)
+    units = max(threads, _CHUNKS)
+    chunks = [np.linspace(0, size, units + 1).astype(np.int64) for size in sizes]
+    counts = np.zeros((len(instances), units, tiles_x * tiles_y), np.int32)
     for instance, first, bounds, count in zip(instances, firsts, chunks, counts, strict=False):
         cloud, camera_from_object = instance.cloud, camera.world_to_camera @ instance.object_to_world
         _project(
-            cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, cloud.colours,
+            *map(_frozen, (cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, cloud.colours)),
             np.ascontiguousarray(camera_from_object[:3, :3]), np.ascontiguousarray(camera_from_object[:3, 3]),
             lens, camera.orthographic, float(eps2d), tiles_x, tiles_y, int(first), bounds, records, boxes, count,
         )  # fmt: skip
@@ -471,6 +475,13 @@ def _render(
         seconds["list"] += listed - clock
         seconds["draw"] += time.perf_counter() - listed
     return (colour, alpha, depth), seconds
+
+
+def _frozen(array: NDArray) -> NDArray[np.float32]:
+    """A read-only view, float32 and in C order: one type of argument, whatever the cloud was made from, is compiled once."""
+    view = np.ascontiguousarray(array, np.float32).view()
+    view.setflags(write=False)
+    return view
 
 
 def _bands(row_starts: NDArray[np.int64]) -> list[tuple[int, int]]:
