@@ -83,7 +83,7 @@ def _project(
         camera: (8,) fx, fy, cx, cy, width, height, near, far, float64.
         chunks: (K + 1,) rows where each unit of parallel work begins.
         records: (M, 10) float32 out: u, v, precision along the row, 1/variance down the column, shear, log2 opacity, RGB, z.
-        boxes: (M, 4) int32 out: first and last-but-one tile column and row; empty where nothing is drawn.
+        boxes: (M, 4) int32 out: first tile column and the one after the last, the same for rows; empty where nothing is drawn.
         counts: (K, tiles) int32 out, added to.
     """
     fx, fy, cx, cy, width, height, near, far = camera
@@ -94,10 +94,7 @@ def _project(
         count = counts[chunk]
         for i in range(chunks[chunk], chunks[chunk + 1]):
             row = first_row + i
-            boxes[row, 0] = 0
-            boxes[row, 1] = 0
-            boxes[row, 2] = 0
-            boxes[row, 3] = 0
+            boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3] = 0, 0, 0, 0
             px, py, pz = np.float64(positions[i, 0]), np.float64(positions[i, 1]), np.float64(positions[i, 2])
             z = linear[2, 0] * px + linear[2, 1] * py + linear[2, 2] * pz + shift[2]
             opacity = opacities[i]
@@ -122,8 +119,6 @@ def _project(
             s = 2.0 / (qw * qw + qx * qx + qy * qy + qz * qz)
             s0, s1, s2 = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
             # rows of A = J · linear · R · diag(scales): the projected covariance is A Aᵀ
-            a0, a1, a2 = 0.0, 0.0, 0.0
-            b0, b1, b2 = 0.0, 0.0, 0.0
             t00 = j00 * linear[0, 0] + j02 * linear[2, 0]
             t01 = j00 * linear[0, 1] + j02 * linear[2, 1]
             t02 = j00 * linear[0, 2] + j02 * linear[2, 2]
@@ -219,7 +214,7 @@ def _sort_by_depth(rows, keys, spare_rows, spare_keys):
     bits = 0
     while (np.int64(high - low) >> bits) > 0:
         bits += 1
-    widest = 8 if n < 2048 else 11
+    widest = 8 if n < 2048 else 11  # emptying 2048 buckets is worth it for long lists only
     passes = (bits + widest - 1) // widest
     if passes == 0:
         return rows
@@ -300,10 +295,9 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
             for block in range(begin, end):
                 base = np.uintp(row * TILE + block * _LANES)
                 du0 = f4(block * _LANES) + f4(0.5) - centre
+                # unsigned indices are not tested for being negative, which would keep this loop out of vector registers
                 for lane in range(_LANES):
-                    j = base + np.uintp(
-                        lane
-                    )  # unsigned: no test for negative indices, which would keep this loop scalar
+                    j = base + np.uintp(lane)
                     du = f4(lane) + du0
                     alpha = min(_exp2(max(peak - a * du * du, f4(-64.0))), _MAX_ALPHA)
                     T = pixels[j]
