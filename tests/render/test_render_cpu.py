@@ -256,14 +256,17 @@ def test_less_detail_keeps_a_grid_with_gaps_in_order():
 
 
 def test_compiling_is_announced_only_if_it_takes_long(monkeypatch):
+    CPU.render([], random_camera(0))
     said = []
+    monkeypatch.setattr(cpu, "_NOTICE_AFTER_S", 60.0)
     CpuRenderer(said.append).render([], random_camera(0))
     assert said == [], "everything is compiled by now"
+    monkeypatch.setattr(cpu, "_NOTICE_AFTER_S", 0.01)
 
     def slow(*args):
         import time
 
-        time.sleep(2.3)
+        time.sleep(0.3)
 
     monkeypatch.setattr(cpu, "_render", slow)
     CpuRenderer(said.append)._compile()

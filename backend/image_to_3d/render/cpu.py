@@ -49,6 +49,7 @@ _FINISHED, _PLANE_RED, _PLANE_GREEN, _PLANE_BLUE, _PLANE_DEPTH = (np.uintp(i * _
 _CHECK_EVERY = 32  # Gaussians between two looks at whether a tile is finished
 _MAX_PAIRS = 1 << 26  # Gaussian-tile pairs held at once (a quarter of a gigabyte); more are drawn in bands of tile rows
 _CHUNKS = 32  # units of work that projecting is divided into, or one for each thread if there are more
+_NOTICE_AFTER_S = 2.0  # loading what was compiled before takes a third of a second
 
 # columns of the records that blending reads
 _U, _V, _A, _C, _SHEAR, _LOG_O, _RED, _GREEN, _BLUE, _Z = range(10)
@@ -408,7 +409,7 @@ class CpuRenderer:
     def _compile(self) -> None:
         """Compile, or load what was compiled before, and say so if it takes long enough to be noticed."""
         sentence = "Compiling the CPU renderer; this takes some seconds and happens only once."
-        notice = threading.Timer(2.0, self._say, [sentence])
+        notice = threading.Timer(_NOTICE_AFTER_S, self._say, [sentence])
         notice.daemon = True
         notice.start()
         try:
