@@ -183,6 +183,11 @@ def use_onednn_linear(module: nn.Module) -> bool:
     """
     if not _onednn_linear_works():
         return False
+    _replace_linear(module)
+    return True
+
+
+def _replace_linear(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         if type(child) is nn.Linear:
             activation = getattr(module, "act", None) if name == "fc1" else None
@@ -191,14 +196,15 @@ def use_onednn_linear(module: nn.Module) -> bool:
             if gelu:
                 module.act = nn.Identity()
         else:
-            use_onednn_linear(child)
-    return True
+            _replace_linear(child)
 
 
 def _onednn_linear_works() -> bool:
     if not torch.backends.mkldnn.is_available():
         return False
-    linear = nn.Linear(8, 4)
+    linear = nn.utils.skip_init(nn.Linear, 8, 4)
+    nn.init.constant_(linear.weight, 0.1)
+    nn.init.constant_(linear.bias, -0.05)
     x = torch.linspace(-1, 1, 24).reshape(3, 8)
     try:
         with torch.inference_mode():

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from .initializer import BASE_OPACITY, BaseGaussians
 
@@ -47,7 +47,7 @@ class NdcGaussians:
 def compose(base: BaseGaussians, delta: Tensor) -> NdcGaussians:
     """Apply refinements (14, layers, rows, cols): x, y, inverse depth, 3 scales, quaternion, colour, opacity."""
     dx, dy, dz = delta[0:1], delta[1:2], delta[2:3]
-    disparity = F.softplus(_softplus_inverse(base.disparity) + _POSITION_STEP * dz)
+    disparity = functional.softplus(_softplus_inverse(base.disparity) + _POSITION_STEP * dz)
     depth = 1.0 / (disparity + _DISPARITY_EPSILON)
     means = torch.cat([(base.x + _POSITION_STEP * dx) * depth, (base.y + _POSITION_STEP * dy) * depth, depth])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..torch_runtime import GroupNorm
@@ -11,6 +12,32 @@ from .config import NUM_LAYERS, SharpConfig
 
 OnLevel = Callable[[int, int], None]
 """``on_level(done, total)``: called after each level of a decoder."""
+
+_BAND_ELEMENTS = 1 << 25
+"""Elements of a feature map (128 MB in float32) above which convolutions go over it in bands of rows."""
+
+
+def in_bands(layers: Callable[[Tensor], Tensor], x: Tensor, halo: int, scale: int = 1) -> Tensor:
+    """``layers(x)`` of a map (1, C, h, w), band after band where it is large, so that what lies between is never there in full.
+
+    Args:
+        layers: convolutions with zero padding that make ``scale`` rows of each row and see at most ``halo`` rows to either side.
+    """
+    height = x.shape[2]
+    rows = max(height * _BAND_ELEMENTS // x.numel(), 8 * halo)
+    if rows >= height:
+        return layers(x)
+    out: Tensor | None = None
+    for start in range(0, height, rows):
+        stop = min(start + rows, height)
+        first = max(start - halo, 0)
+        band = layers(x[:, :, first : min(stop + halo, height)])
+        if out is None:
+            size = (1, band.shape[1], height * scale, band.shape[3])
+            out = torch.empty(size, dtype=band.dtype, device=band.device, memory_format=torch.channels_last)
+        out[:, :, start * scale : stop * scale] = band[:, :, (start - first) * scale : (stop - first) * scale]
+    assert out is not None
+    return out
 
 
 class ResidualBlock(nn.Module):
@@ -23,8 +50,8 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(1, dim, h, w) → the same shape; the sum is written over the residual, x is left alone."""
-        return self.residual(x).add_(x)
+        """(1, dim, h, w) → the same shape; x is left alone."""
+        return in_bands(self.residual, x, halo=2).add_(x)
 
 
 class FeatureFusionBlock(nn.Module):
@@ -37,14 +64,15 @@ class FeatureFusionBlock(nn.Module):
         self.deconv = nn.ConvTranspose2d(dim, dim, 2, stride=2, bias=False) if upsample else nn.Identity()
         self.out_conv = nn.Conv2d(dim, dim_out, 1)
 
-    def forward(self, below: Tensor, skip: Tensor | None = None) -> Tensor:
-        """(1, dim, h, w) and the level's own features of the same shape → (1, dim_out, h or 2h, w or 2w).
-
-        ``below`` is overwritten: at the finest level a copy would cost 600 MB.
-        """
+    def refine(self, below: Tensor, skip: Tensor | None = None) -> Tensor:
+        """What came from below and the level's own features, both (1, dim, h, w) → the same shape; ``below`` is overwritten."""
         if skip is not None and self.resnet1 is not None:
             below.add_(self.resnet1(skip))
-        return self.out_conv(self.deconv(self.resnet2(below)))
+        return self.resnet2(below)
+
+    def rise(self, refined: Tensor) -> Tensor:
+        """(1, dim, h, w) → (1, dim_out, h or 2h, w or 2w)."""
+        return self.out_conv(self.deconv(refined))
 
 
 class MultiresDecoder(nn.Module):
@@ -64,11 +92,13 @@ class MultiresDecoder(nn.Module):
     def forward(self, levels: Sequence[Tensor], on_level: OnLevel) -> Tensor:
         """Encoder levels, finest first → (1, dims[0], h, w) of level 0."""
         total = len(levels)
-        x = self.fusions[-1](self.convs[-1](levels[-1]))
-        on_level(1, total)
-        for i in range(total - 2, -1, -1):
-            x = self.fusions[i](x, self.convs[i](levels[i]))
+        x, skip = self.convs[-1](levels[-1]), None
+        for i in range(total - 1, -1, -1):
+            x = self.fusions[i].refine(x, skip)
+            x = self.fusions[i].rise(x)
             on_level(total - i, total)
+            if i > 0:
+                skip = self.convs[i - 1](levels[i - 1])
         return x
 
 
@@ -85,6 +115,10 @@ class DisparityHead(nn.Sequential):
             nn.Conv2d(full, NUM_LAYERS, 1),
             nn.ReLU(inplace=True),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A row sees one row to either side at half the resolution, and half a row more at the full one."""
+        return in_bands(super().forward, x, halo=2, scale=2)
 
 
 class BottleneckBlock(nn.Module):

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ...core import Cancelled, ErrorCode, GaussianCloud, Grid, ImageTo3DError, Provenance
 from ...io.photo import Photo
@@ -149,7 +149,7 @@ class SharpEngine:
         image = (
             pixels.permute(2, 0, 1).unsqueeze(0).to(torch.float32, memory_format=torch.contiguous_format).div_(255.0)
         )
-        return F.interpolate(image, size=(resolution, resolution), mode="bilinear", align_corners=True)
+        return functional.interpolate(image, size=(resolution, resolution), mode="bilinear", align_corners=True)
 
     def _run(
         self, image: Tensor, photo: Photo, report: Callable[[str, float], None], warnings: list[str]

@@ -52,7 +52,7 @@ class GaussianFeatureModel(nn.Module):
 
     def forward(self, levels: Sequence[Tensor], features: Tensor, on_level: OnLevel) -> tuple[Tensor, Tensor]:
         """Returns (texture, geometry), each (1, head_dim, rows, cols)."""
-        fused = self.fusion(self.decoder(levels, on_level), self.image_encoder(features))
+        fused = self.fusion.rise(self.fusion.refine(self.decoder(levels, on_level), self.image_encoder(features)))
         return self.texture_head(fused), self.geometry_head(fused)
 
 

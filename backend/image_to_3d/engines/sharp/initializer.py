@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from .config import NUM_LAYERS
 
@@ -61,14 +61,14 @@ def initialise(image: Tensor, disparity: Tensor, disparity_factor: float) -> tup
     features = torch.cat([image, inverse], dim=1).mul_(2.0).sub_(1.0)
 
     size = image.shape[-1]
-    cell_disparity = F.max_pool2d(inverse, STRIDE)
+    cell_disparity = functional.max_pool2d(inverse, STRIDE)
     centres = torch.arange(0.5 * STRIDE, size, STRIDE, device=image.device, dtype=torch.float32) * (2.0 / size) - 1.0
     base = BaseGaussians(
         x=centres.view(1, 1, 1, -1),
         y=centres.view(1, 1, -1, 1),
         disparity=cell_disparity,
         scale=(1.0 / cell_disparity) * (2.0 * STRIDE / size),
-        colour=F.avg_pool2d(image, STRIDE).transpose(0, 1),
+        colour=functional.avg_pool2d(image, STRIDE).transpose(0, 1),
         depth_unit=1.0 / depth_factor,
     )
     return base, features

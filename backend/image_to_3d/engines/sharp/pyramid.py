@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from .config import SharpConfig
 
@@ -34,8 +34,8 @@ def crop_plans(config: SharpConfig) -> tuple[CropPlan, CropPlan]:
 
 def image_pyramid(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Image (B, 3, S, S) → itself, its half and its quarter, both bilinear from the full one without antialiasing."""
-    half = F.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False)
-    quarter = F.interpolate(image, scale_factor=0.25, mode="bilinear", align_corners=False)
+    half = functional.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False)
+    quarter = functional.interpolate(image, scale_factor=0.25, mode="bilinear", align_corners=False)
     return image, half, quarter
 
 

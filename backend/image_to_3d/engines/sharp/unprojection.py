@@ -24,7 +24,7 @@ Six = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class MetricGaussians:
-    """N Gaussians in the OpenCV camera frame, metres, float32: positions (N, 3), scales (N, 3) descending, unit quaternions (N, 4)."""
+    """N Gaussians, OpenCV camera frame, metres, float32: positions (N, 3), scales (N, 3) descending, unit quaternions (N, 4)."""
 
     positions: Tensor
     scales: Tensor
