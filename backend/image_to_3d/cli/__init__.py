@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = ("serve", "status", "stop")
 """Modules of this package, in the order of ``--help``."""
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a file name outside the terminal's encoding is no crash
     args = build_parser().parse_args(argv)
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(args.verbose, 2)]
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    to_terminal = logging.StreamHandler()
+    to_terminal.setLevel(level)
+    logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[to_terminal])
     logging.getLogger("image_to_3d").setLevel(level)
     try:
         return int(args.run(args))

@@ -142,6 +142,6 @@ class Intrinsics:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """x/z of the column centres (cols,) and y/z of the row centres (rows,) of a grid laid over the picture."""
         rows, cols = rows or self.height, cols or self.width
-        u = (np.arange(cols) + 0.5) * (self.width / cols)
-        v = (np.arange(rows) + 0.5) * (self.height / rows)
-        return (u - self.cx) / self.fx, (v - self.cy) / self.fy
+        u = (np.arange(cols, dtype=np.float64) + 0.5) * (self.width / cols)
+        v = (np.arange(rows, dtype=np.float64) + 0.5) * (self.height / rows)
+        return np.asarray((u - self.cx) / self.fx), np.asarray((v - self.cy) / self.fy)

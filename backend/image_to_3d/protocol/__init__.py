@@ -1,0 +1,7 @@
+"""The wire between Blender and the backend: one schema, one framing, one client. Knows neither torch nor bpy."""
+
+from .client import Client, ClientThread, ConnectionLost, Event
+from .endpoint import Endpoint, published
+from .messages import PROTOCOL_VERSION
+
+__all__ = ["PROTOCOL_VERSION", "Client", "ClientThread", "ConnectionLost", "Endpoint", "Event", "published"]

@@ -1,0 +1,57 @@
+"""``image-to-3d serve``: run the backend in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import signal
+import sys
+from typing import Any
+
+from ..core.errors import ErrorCode, ImageTo3DError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Declare the subcommand."""
+    parser: argparse.ArgumentParser = subparsers.add_parser("serve", help="run the backend that Blender talks to")
+    parser.add_argument("--bind", default="tcp://127.0.0.1:*", metavar="ADDRESS", help="default: a free loopback port")
+    parser.add_argument("--idle-exit", type=float, metavar="MINUTES", help="stop when nobody was connected for so long")
+    parser.add_argument("--device", choices=["auto", "cuda", "mps", "cpu"], default="auto")
+    parser.add_argument("-c", "--checkpoint", metavar="FILE", help="weights of SHARP, if not in the usual place")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted, told to stop, or idle for long enough."""
+    from ..engines.base import EngineOptions
+    from ..server.instance import InstanceLock
+    from ..server.service import Service, ServiceOptions
+
+    if args.idle_exit is not None and not args.idle_exit > 0:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-exit takes a positive number of minutes.")
+    lock = InstanceLock(args.bind)
+    _log_to_file()
+    service = Service(ServiceOptions(args.bind, args.idle_exit, EngineOptions(args.device, checkpoint=args.checkpoint)))
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: service.stop())
+    print(f"Serving at {service.endpoint.control}", file=sys.stderr, flush=True)
+    try:
+        service.run()
+    finally:
+        lock.release()
+    return 0
+
+
+def _log_to_file() -> None:
+    from ..protocol.paths import log_folder, make_private
+
+    path = make_private(log_folder()) / "backend.log"
+    handler = logging.handlers.RotatingFileHandler(
+        path, maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    package = logging.getLogger("image_to_3d")
+    package.addHandler(handler)
+    package.setLevel(min(package.level or logging.INFO, logging.INFO))

@@ -1,0 +1,97 @@
+"""`depth-map`: photo + depth file in metres. Exact where the depth is, and needs no network."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import GaussianCloud, Provenance
+from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.lifting import lift
+from ..io.photo import Photo
+from .base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
+
+INFO = EngineInfo(
+    name="depth-map",
+    summary="photo + depth file in metres (LiDAR phone, RGB-D camera, another network)",
+    metric=True,
+    needs_depth=True,
+)
+
+
+class DepthMapEngine:
+    """Lifts every pixel of known depth. Takes no options: it runs on the CPU in double precision."""
+
+    info = INFO
+
+    def __init__(self, options: EngineOptions | None = None) -> None:
+        del options
+
+    def predict(
+        self, photo: Photo, depth: NDArray[np.float32] | None = None, progress: Progress = no_progress
+    ) -> Prediction:
+        """See :class:`~image_to_3d.engines.base.Engine`.
+
+        Raises:
+            ImageTo3DError: ``bad_request`` without a depth map or with one of another size.
+        """
+        if depth is None:
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                "The engine depth-map needs a depth file with the photo.",
+                "Choose one, or use another engine.",
+            )
+        check_same_size(photo, depth)
+        progress("lift", 0.0)
+        start = time.perf_counter()
+        cloud: GaussianCloud = lift(photo.pixels, depth, photo.intrinsics)
+        provenance = Provenance("depth-map", metric=True, focal_source=photo.focal.source, photo=photo.name)
+        seconds = time.perf_counter() - start
+        progress("lift", 1.0)
+        unknown = float(np.isnan(depth).mean())
+        warnings = (f"{unknown:.0%} of the depth map is unknown; there are no points there.",) if unknown > 0.01 else ()
+        return Prediction(replace(cloud, provenance=provenance), {"postprocess": seconds}, "cpu", "fp64", warnings)
+
+    def unload(self) -> None:
+        """Nothing is held."""
+
+
+def check_same_size(photo: Photo, depth: NDArray[np.float32]) -> None:
+    """Refuse a depth map that does not belong to the photo.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if the sizes differ.
+    """
+    height, width = depth.shape
+    if (width, height) != (photo.width, photo.height):
+        turned = (height, width) == (photo.width, photo.height)
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"The depth map is {width}×{height} but the photo is {photo.width}×{photo.height}.",
+            "The photo is turned upright by its EXIF orientation; turn the depth map as well."
+            if turned
+            else "Give a depth map of the photo's size, or ask for it to be stretched (--resize-depth).",
+        )
+
+
+def stretch_to_photo(depth: NDArray[np.float32], photo: Photo) -> NDArray[np.float32]:
+    """A depth map of the same aspect (LiDAR phones deliver 256×192 for a 12-megapixel photo) at the photo's size.
+
+    Local planes are continued, depth edges stay sharp; see :func:`~image_to_3d.core.depth_maps.resample_inverse_depth`.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if the aspect differs by more than 1 %.
+    """
+    from ..core.depth_maps import inverse_depth, resample_inverse_depth
+
+    height, width = depth.shape
+    if abs(width * photo.height / (height * photo.width) - 1) > 0.01:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"The depth map is {width}×{height} but the photo is {photo.width}×{photo.height}: another aspect ratio.",
+            "Crop one of them so that both show the same view.",
+        )
+    return (1.0 / resample_inverse_depth(inverse_depth(depth), photo.height, photo.width)).astype(np.float32)

@@ -1,0 +1,356 @@
+"""The client side of the wire, without Blender and without torch.
+
+:class:`Client` belongs to one thread. :class:`ClientThread` owns one on a thread of its own and hands over replies by a
+queue: what a user interface needs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from .. import __version__
+from ..core.errors import ErrorCode, ImageTo3DError
+from .endpoint import Endpoint, published
+from .keys import KeyPair, load_or_create
+from .messages import (
+    Accepted,
+    Cancel,
+    ErrorReply,
+    Hello,
+    Message,
+    Predict,
+    ProgressReport,
+    Welcome,
+)
+from .wire import WireError, decode_reply, encode
+
+HEARTBEAT_MS = 1000
+HEARTBEAT_TIMEOUT_MS = 4000
+CONNECT_SECONDS = 5.0
+JOB = Predict.TYPE
+
+
+class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mistake
+    """The backend is not there, or no longer."""
+
+    def __init__(self, message: str, hint: str = "Start the backend (image-to-3d serve) and try again.") -> None:
+        super().__init__(ErrorCode.INTERNAL, message, hint)
+
+
+def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> None:
+    """CURVE, heartbeats and limits of a client socket."""
+    socket.curve_serverkey = endpoint.server_key.encode()
+    socket.curve_publickey = keys.public.encode()
+    socket.curve_secretkey = keys.secret.encode()
+    socket.setsockopt(zmq.LINGER, 200)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+
+
+def is_interim(reply: Message, is_job: bool) -> bool:
+    """True if more replies to the same request follow."""
+    return isinstance(reply, ProgressReport) or (is_job and isinstance(reply, Accepted))
+
+
+def error_from_reply(reply: ErrorReply) -> ImageTo3DError:
+    """The exception that an ``error`` reply stands for."""
+    try:
+        code = ErrorCode(reply.code)
+    except ValueError:
+        code = ErrorCode.INTERNAL
+    return ImageTo3DError(code, reply.message, reply.hint)
+
+
+class Client:
+    """A connection to a backend, for one thread.
+
+    Args:
+        endpoint: where it is; None takes the one this account's backend published.
+        keys: of this client; None takes this account's.
+
+    Raises:
+        ConnectionLost: no backend is running, it does not answer, or it does not let this client in.
+    """
+
+    def __init__(self, endpoint: Endpoint | None = None, keys: KeyPair | None = None) -> None:
+        found = endpoint or published()
+        if found is None:
+            raise ConnectionLost("The backend is not running.")
+        self.endpoint = found
+        self._keys = keys or load_or_create("client")
+        self._ids = itertools.count(1)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        configure(self._socket, found, self._keys)
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_HANDSHAKE_SUCCEEDED
+            | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+        )
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        try:
+            self._socket.connect(found.control)
+            self.welcome: Welcome = self._shake_hands()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sockets; safe to call twice."""
+        if not self._context.closed:
+            self._socket.disable_monitor()
+            self._monitor.close(0)
+            self._socket.close()
+            self._context.term()
+
+    def _shake_hands(self) -> Welcome:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while True:  # IMMEDIATE: sending before the connection stands would block
+            if self._monitor_events(0.05):
+                break
+            if time.monotonic() > deadline:
+                raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.")
+        reply = self.call(Hello("image-to-3d", __version__), timeout=CONNECT_SECONDS)
+        if not isinstance(reply, Welcome):
+            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
+        return reply
+
+    def _monitor_events(self, timeout: float) -> bool:
+        """True if the connection has just been made. Raises :class:`ConnectionLost`."""
+        made = False
+        while self._monitor.poll(int(timeout * 1000)):
+            timeout = 0
+            event = int(recv_monitor_message(self._monitor)["event"])
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                made = True
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise ConnectionLost(
+                    "The backend does not know this client.",
+                    f"On its machine run: image-to-3d authorise {self._keys.public}",
+                )
+            elif event == zmq.EVENT_DISCONNECTED:
+                raise ConnectionLost("The connection to the backend was lost.")
+            else:
+                raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.")
+        return made
+
+    def send(self, message: Message) -> int:
+        """Send a request and return its id."""
+        message_id = next(self._ids)
+        try:
+            self._socket.send_multipart(encode(message, message_id), flags=zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            raise ConnectionLost("The connection to the backend was lost.") from None
+        return message_id
+
+    def receive(self, timeout: float) -> tuple[int, Message] | None:
+        """The next reply with its id, or None after ``timeout`` seconds.
+
+        Raises:
+            ConnectionLost: the backend is gone.
+            WireError: the reply cannot be understood.
+        """
+        ready = dict(self._poller.poll(int(timeout * 1000)))
+        if self._socket in ready:
+            frames = self._socket.recv_multipart(copy=False)
+            return decode_reply([frame.buffer for frame in frames])
+        if self._monitor in ready:
+            self._monitor_events(0)
+        return None
+
+    def call(
+        self,
+        message: Message,
+        timeout: float | None = None,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Message:
+        """Send a request and wait for its last reply.
+
+        Args:
+            message: the request.
+            timeout: seconds; None waits as long as the connection lives.
+            on_progress: called with stage and fraction.
+            cancelled: asked ten times a second; when it says True, ``cancel`` is sent once.
+
+        Raises:
+            ImageTo3DError: the ``error`` reply of the server.
+            ConnectionLost: the backend is gone or did not answer in time.
+        """
+        request = self.send(message)
+        is_job = message.TYPE == JOB
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while deadline is None or time.monotonic() < deadline:
+            if cancelled is not None and cancelled():
+                self.send(Cancel(request))
+                cancelled = None
+            found = self.receive(0.1)
+            if found is None or found[0] != request:
+                continue
+            reply = found[1]
+            if isinstance(reply, ErrorReply):
+                raise error_from_reply(reply)
+            if isinstance(reply, ProgressReport) and on_progress is not None:
+                on_progress(reply.stage, reply.fraction)
+            if not is_interim(reply, is_job):
+                return reply
+        raise ConnectionLost("The backend did not answer in time.")
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """What :class:`ClientThread` hands over.
+
+    Attributes:
+        ticket: the request it belongs to; 0 for events of the connection.
+        reply: a reply of the server, or None.
+        error: what went wrong, or None.
+        welcome: set when a connection was made.
+    """
+
+    ticket: int
+    reply: Message | None = None
+    error: ImageTo3DError | None = None
+    welcome: Welcome | None = None
+
+
+class ClientThread:
+    """A client on its own thread: submit requests, poll for events, never wait.
+
+    The connection is made when the first request comes and again after it was lost. Requests in flight when that happens
+    end with a :class:`ConnectionLost` event.
+
+    Args:
+        find: called on the thread to learn where the backend is; it may start one and take its time. Raises
+            :class:`~image_to_3d.core.ImageTo3DError` if there is none.
+    """
+
+    def __init__(self, find: Callable[[], Endpoint]) -> None:
+        self._find = find
+        self._tickets = itertools.count(1)
+        self._requests: queue.SimpleQueue[tuple[int, Message] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._ids: dict[int, tuple[int, bool]] = {}  # ticket of a request in flight → id on the wire, and is it a job
+        self._client: Client | None = None
+        self._thread = threading.Thread(target=self._run, name="image-to-3d client", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False after :meth:`close`."""
+        return self._thread.is_alive()
+
+    def submit(self, message: Message) -> int:
+        """Queue a request; its events carry the returned ticket."""
+        ticket = next(self._tickets)
+        self._requests.put((ticket, message))
+        return ticket
+
+    def cancel(self, ticket: int) -> None:
+        """Ask the server to stop a job; its last event says ``cancelled``."""
+        self._requests.put((-ticket, Cancel(0)))
+
+    def poll(self) -> list[Event]:
+        """Events since the last call, in order; never blocks."""
+        events = []
+        while True:
+            try:
+                events.append(self._events.get_nowait())
+            except queue.Empty:
+                return events
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Stop the thread."""
+        self._requests.put(None)
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                item = self._requests.get(timeout=None if self._client is None else 0.01)
+            except queue.Empty:
+                self._receive()
+                continue
+            if item is None:
+                break
+            self._handle(*item)
+        if self._client is not None:
+            self._client.close()
+
+    def _handle(self, ticket: int, message: Message) -> None:
+        try:
+            if ticket < 0:
+                if self._client is not None and -ticket in self._ids:
+                    self._client.send(Cancel(self._ids[-ticket][0]))
+                return
+            if self._client is None:
+                self._client = Client(self._find())
+                self._events.put(Event(0, welcome=self._client.welcome))
+            self._ids[ticket] = (self._client.send(message), message.TYPE == JOB)
+        except ConnectionLost as error:
+            self._drop(error)
+            if ticket > 0:
+                self._events.put(Event(ticket, error=error))
+        except ImageTo3DError as error:
+            self._events.put(Event(ticket, error=error))
+        except Exception as error:  # a request must end, whatever happens on this thread
+            self._events.put(Event(ticket, error=ConnectionLost(f"The connection failed: {error}.")))
+
+    def _receive(self) -> None:
+        assert self._client is not None
+        try:
+            found = self._client.receive(0.02)
+        except WireError as error:
+            self._finish(error.request_id, error=error)
+            return
+        except ConnectionLost as error:
+            self._drop(error)
+            return
+        if found is None:
+            return
+        message_id, reply = found
+        ticket = next((t for t, (i, _) in self._ids.items() if i == message_id), None)
+        if ticket is None:
+            return
+        if isinstance(reply, ErrorReply):
+            self._finish(message_id, error=error_from_reply(reply))
+        else:
+            if not is_interim(reply, self._ids[ticket][1]):
+                del self._ids[ticket]
+            self._events.put(Event(ticket, reply=reply))
+
+    def _finish(self, message_id: int, error: ImageTo3DError) -> None:
+        for ticket, (known, _) in list(self._ids.items()):
+            if known == message_id:
+                del self._ids[ticket]
+                self._events.put(Event(ticket, error=error))
+
+    def _drop(self, error: ConnectionLost) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        for ticket in self._ids:
+            self._events.put(Event(ticket, error=error))
+        self._ids.clear()
+        self._events.put(Event(0, error=error))

@@ -1,0 +1,130 @@
+"""CURVE key pairs of this user, and which clients may connect.
+
+Keys are Z85 text as ZeroMQ writes them. They are made at first use in the config folder, files 0600. A client of the same
+account reads the server's public key and its own pair from there; another machine's client must be authorised by key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+
+from ..core.errors import ErrorCode, ImageTo3DError
+from .paths import config_folder, write_private
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A CURVE key pair, Z85 text of 40 characters each."""
+
+    public: str
+    secret: str
+
+
+def load_or_create(name: str, folder: Path | None = None) -> KeyPair:
+    """The pair called ``server`` or ``client``; made if it does not exist.
+
+    Raises:
+        ImageTo3DError: ``unauthorised`` if others can read the file, or it is damaged.
+    """
+    path = (folder or config_folder()) / f"{name}.key.json"
+    if not path.exists():
+        public, secret = zmq.curve_keypair()
+        fresh = KeyPair(public.decode(), secret.decode())
+        _create_once(path, json.dumps({"public": fresh.public, "secret": fresh.secret}))
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise ImageTo3DError(
+            ErrorCode.UNAUTHORISED, f"Other users can read the key file {path}.", f"Run: chmod 600 '{path}'"
+        )
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        pair = KeyPair(str(stored["public"]), str(stored["secret"]))
+        if zmq.curve_public(pair.secret.encode()).decode() != pair.public:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, zmq.ZMQError):
+        raise ImageTo3DError(
+            ErrorCode.UNAUTHORISED,
+            f"The key file {path} is damaged.",
+            "Delete it; a new key is made at the next start.",
+        ) from None
+    return pair
+
+
+def _create_once(path: Path, text: str) -> None:
+    """Two processes that start at once agree on one key: the first link wins."""
+    temporary = path.with_name(f".{path.name}.new-{os.getpid()}")
+    write_private(temporary, text)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:  # no hard links on this file system
+        if not path.exists():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_key(text: str) -> bool:
+    """True for the Z85 text of a public key."""
+    try:
+        return len(text) == 40 and len(zmq.utils.z85.decode(text.encode())) == 32  # type: ignore[attr-defined]
+    except (ValueError, KeyError, UnicodeEncodeError):
+        return False
+
+
+class AuthorisedClients:
+    """The public keys that may connect: this account's own, and those added by hand."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or config_folder()
+        self._path = self._folder / "authorised_clients.json"
+
+    def listed(self) -> dict[str, str]:
+        """Public key → name, without this account's own key.
+
+        Raises:
+            ImageTo3DError: ``unauthorised`` if the file is damaged.
+        """
+        try:
+            stored = json.loads(self._path.read_text("utf-8"))
+            return {str(key): str(name) for key, name in stored.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError):
+            raise ImageTo3DError(
+                ErrorCode.UNAUTHORISED,
+                f"The list of authorised clients {self._path} is damaged.",
+                "Delete it and authorise the clients again.",
+            ) from None
+
+    def add(self, key: str, name: str = "") -> None:
+        """Let a client in.
+
+        Raises:
+            ImageTo3DError: ``bad_request`` if this is no public key.
+        """
+        if not is_key(key):
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                f"{key[:60]!r} is not a public key.",
+                "A key has 40 characters; the client's panel and 'image-to-3d authorise list' show it.",
+            )
+        write_private(self._path, json.dumps({**self.listed(), key: name}, indent=1))
+
+    def revoke(self, key: str) -> bool:
+        """Shut a client out; False if it was not listed."""
+        listed = self.listed()
+        if key not in listed:
+            return False
+        del listed[key]
+        write_private(self._path, json.dumps(listed, indent=1))
+        return True
+
+    def allows(self, key: str) -> bool:
+        """May this public key connect? Read anew for each connection, so that changes need no restart."""
+        return key == load_or_create("client", self._folder).public or key in self.listed()

@@ -1,0 +1,392 @@
+"""Every message of the wire, and nothing else. Both ends import this module; the annotations are the schema.
+
+Arrays are little-endian and C-ordered, in the OpenCV camera frame, metres, linear colour; see
+:class:`~image_to_3d.core.GaussianCloud`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from .schema import JsonObject, SchemaError, array
+
+PROTOCOL_VERSION = 1
+
+PHOTO_BYTES = 256_000_000
+PIXEL_BYTES = 200_000_000 * 16
+CLOUD_BYTES = 4_000_000_000
+FRAME_BYTES = 8192 * 8192 * 4
+
+REQUESTS: dict[str, type[Message]] = {}
+REPLIES: dict[str, type[Message]] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """Base of all messages; ``TYPE`` is the name on the wire."""
+
+    TYPE: ClassVar[str] = ""
+
+
+def _request(cls: type[Message]) -> Any:
+    REQUESTS[cls.TYPE] = cls
+    return cls
+
+
+def _reply(cls: type[Message]) -> Any:
+    REPLIES[cls.TYPE] = cls
+    return cls
+
+
+# --- parts of messages -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """An engine as the panel shows it.
+
+    Attributes:
+        state: ``ready``, or why it is not.
+        note: one sentence on what to do, empty if ready.
+    """
+
+    name: str
+    summary: str
+    metric: bool
+    licence: str
+    needs_depth: bool
+    state: Literal["ready", "weights_missing", "licence_not_accepted", "unavailable"]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Focal:
+    """A focal length and its source, see :class:`~image_to_3d.core.FocalLength`."""
+
+    px: float
+    mm35: float
+    source: Literal["exif35", "exif", "user", "assumed"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A resident scene in a picture.
+
+    Attributes:
+        scene: id given by ``result`` or ``accepted``.
+        object_to_world: 16 numbers, row-major; rotation, uniform scale and translation in the OpenCV frame.
+    """
+
+    scene: str
+    object_to_world: list[float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera in the OpenCV frame.
+
+    Attributes:
+        width, height: pixels.
+        intrinsics: fx, fy, cx, cy in pixels; fx and fy are ignored where ``orthographic_width_m`` is given.
+        world_to_camera: 16 numbers, row-major.
+        orthographic_width_m: width of the picture in metres, or None for a perspective camera.
+    """
+
+    width: int
+    height: int
+    intrinsics: list[float]
+    world_to_camera: list[float]
+    orthographic_width_m: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CloudMessage(Message):
+    """The fields of a cloud, shared by the messages that carry one."""
+
+    positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
+    scales: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
+    rotations: array("<f4", shape=(None, 4), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
+    colours: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
+    opacities: array("<f4", shape=(None,), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
+    grid_index: array("<i4", shape=(None,), max_bytes=CLOUD_BYTES) | None = None  # type: ignore[valid-type]
+    grid: list[int] | None = None
+    intrinsics: list[float] | None = None
+    image_size: list[int] | None = None
+    engine: str = ""
+    metric: bool = True
+    focal_source: str | None = None
+    photo: str = ""
+
+    def to_cloud(self) -> GaussianCloud:
+        """The validated cloud; arrays are shared, not copied.
+
+        Raises:
+            SchemaError: the arrays do not fit together.
+        """
+        try:
+            return GaussianCloud(
+                positions=self.positions,
+                scales=self.scales,
+                rotations=self.rotations,
+                colours=self.colours,
+                opacities=self.opacities,
+                grid_index=self.grid_index,
+                grid=None if self.grid is None else Grid(*self.grid),
+                intrinsics=None
+                if self.intrinsics is None or self.image_size is None
+                else Intrinsics(*self.intrinsics, *self.image_size),  # type: ignore[arg-type]
+                provenance=Provenance(self.engine, self.metric, self.focal_source, self.photo),
+            )
+        except (ValueError, TypeError) as error:
+            raise SchemaError(f"the cloud is not valid: {error}") from None
+
+
+def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
+    """Keyword arguments of a :class:`CloudMessage` for a cloud; arrays are shared, not copied."""
+    k, grid = cloud.intrinsics, cloud.grid
+    return {
+        "positions": cloud.positions,
+        "scales": cloud.scales,
+        "rotations": cloud.rotations,
+        "colours": cloud.colours,
+        "opacities": cloud.opacities,
+        "grid_index": cloud.grid_index,
+        "grid": None if grid is None else [grid.layers, grid.rows, grid.cols],
+        "intrinsics": None if k is None else [k.fx, k.fy, k.cx, k.cy],
+        "image_size": None if k is None else [k.width, k.height],
+        "engine": cloud.provenance.engine,
+        "metric": cloud.provenance.metric,
+        "focal_source": cloud.provenance.focal_source,
+        "photo": cloud.provenance.photo,
+    }
+
+
+# --- requests ----------------------------------------------------------------------------------------------------------
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Hello(Message):
+    """First message of a client. Answered by ``welcome``."""
+
+    TYPE: ClassVar[str] = "hello"
+    client: str
+    client_version: str
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Predict(Message):
+    """Photo → Gaussians. Answered by ``accepted``, any number of ``progress``, then ``result`` or ``error``.
+
+    Bytes travel, never paths: the photo is either a compressed file or pixels, the depth map either a file or metres.
+
+    Attributes:
+        engine: name, or ``auto``.
+        photo_name: for people, and its suffix for formats that need one.
+        photo_file: compressed picture.
+        photo_pixels: (H, W, 1, 3 or 4), top row first, sRGB; floats in [0, 1].
+        mm35, fov_deg: focal length by a person; None: from the photo.
+        depth_file, depth_name: depth file and its name (the suffix tells the format).
+        depth_metres: (H, W) planar depth, NaN or 0 = unknown.
+        resize_depth: stretch a depth map of the same aspect to the photo's size.
+        mask: (H, W), not 0 where the photo gives no Gaussians.
+        depth_max: drop Gaussians beyond so many metres.
+        alpha_threshold: drop Gaussians fainter than this.
+        max_gaussians: merge down to at most so many.
+        precision: see :class:`~image_to_3d.engines.base.EngineOptions`.
+    """
+
+    TYPE: ClassVar[str] = "predict"
+    engine: str = "auto"
+    photo_name: str = ""
+    photo_file: array("|u1", shape=(None,), max_bytes=PHOTO_BYTES) | None = None  # type: ignore[valid-type]
+    photo_pixels: array("|u1", "<u2", "<f4", shape=(None, None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    mm35: float | None = None
+    fov_deg: float | None = None
+    depth_name: str = ""
+    depth_file: array("|u1", shape=(None,), max_bytes=PHOTO_BYTES) | None = None  # type: ignore[valid-type]
+    depth_metres: array("<f4", shape=(None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    resize_depth: bool = False
+    mask: array("|u1", shape=(None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    depth_max: float | None = None
+    alpha_threshold: float = 0.0
+    max_gaussians: int | None = None
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Cancel(Message):
+    """Stop a job of this client. Answered by ``accepted``; the job itself ends with ``error`` ``cancelled``."""
+
+    TYPE: ClassVar[str] = "cancel"
+    job: int
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class UploadScene(CloudMessage):
+    """Make a cloud resident, after a restart of the server or for a PLY. Answered by ``accepted`` with the scene id.
+
+    The id is derived from the content, so uploading twice is harmless.
+    """
+
+    TYPE: ClassVar[str] = "upload_scene"
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class DropScene(Message):
+    """Forget a resident scene. Answered by ``accepted``, also if it is already gone."""
+
+    TYPE: ClassVar[str] = "drop_scene"
+    scene: str
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Render(Message):
+    """One picture of resident scenes, on the frame socket. Answered by ``frame`` or ``error``.
+
+    Attributes:
+        frame: chosen by the client, comes back with the picture.
+        instances: scenes and where they stand.
+        eps2d: pixels² added to the projected covariance.
+        latest_only: skip this frame if a newer one of the same client waits.
+    """
+
+    TYPE: ClassVar[str] = "render"
+    frame: int
+    instances: list[Instance]
+    camera: Camera
+    eps2d: float = 0.3
+    latest_only: bool = True
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Status(Message):
+    """Answered by ``state``."""
+
+    TYPE: ClassVar[str] = "status"
+
+
+@_request
+@dataclass(frozen=True, eq=False)
+class Shutdown(Message):
+    """Stop the server; running work ends with ``error`` ``shutting_down``. Answered by ``accepted``."""
+
+    TYPE: ClassVar[str] = "shutdown"
+
+
+# --- replies -----------------------------------------------------------------------------------------------------------
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class Welcome(Message):
+    """What the server is.
+
+    Attributes:
+        device: for people, e.g. ``cuda (NVIDIA …)``.
+        memory_bytes: free memory of the device.
+        frames_endpoint_port: TCP port of the frame socket.
+        capabilities: names of optional features, e.g. ``render``.
+    """
+
+    TYPE: ClassVar[str] = "welcome"
+    server_version: str
+    protocol_version: int
+    device: str
+    memory_bytes: int
+    frames_port: int
+    engines: list[EngineState]
+    capabilities: list[str]
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class Accepted(Message):
+    """The request is taken.
+
+    Attributes:
+        position: jobs before this one; 0 = it starts now.
+        scene: id of an uploaded scene.
+    """
+
+    TYPE: ClassVar[str] = "accepted"
+    position: int = 0
+    scene: str = ""
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class ProgressReport(Message):
+    """Work really done: stage and fraction of the whole job in [0, 1]."""
+
+    TYPE: ClassVar[str] = "progress"
+    stage: str
+    fraction: float
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class Result(CloudMessage):
+    """The Gaussians of a photo; the scene stays resident under ``scene``."""
+
+    TYPE: ClassVar[str] = "result"
+    scene: str = ""
+    focal: Focal | None = None
+    device: str = ""
+    precision: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class Frame(Message):
+    """A rendered picture, top row first.
+
+    Attributes:
+        colour: (H, W, 4) sRGB-encoded premultiplied colour and alpha.
+        depth: (H, W) float16 metres along the camera's z, infinite where nothing is.
+        size: width, height, to be compared with what was asked for.
+    """
+
+    TYPE: ClassVar[str] = "frame"
+    frame: int
+    size: list[int]
+    colour: array("|u1", shape=(None, None, 4), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    depth: array("<f2", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    seconds: float = 0.0
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class State(Message):
+    """What the server is doing: uptime, jobs, scenes, memory."""
+
+    TYPE: ClassVar[str] = "state"
+    report: JsonObject
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class ErrorReply(Message):
+    """A failure, in words for a person. Its layout never changes between protocol versions."""
+
+    TYPE: ClassVar[str] = "error"
+    code: str
+    message: str
+    hint: str = ""
+
+
+def bytes_blob(data: bytes) -> Any:
+    """File bytes as a blob field."""
+    return np.frombuffer(data, np.uint8)

@@ -1,0 +1,131 @@
+"""Framing: ``[header, blob, blob, …]``.
+
+The header is msgpack: ``v`` protocol version, ``t`` type, ``i`` id, ``f`` fields, ``b`` descriptions of the blobs as
+``[name, dtype, shape]``. Blobs are raw little-endian C-order arrays. Everything is checked against the schema before use;
+nothing is allocated for a blob, it stays in the frame it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import ErrorCode, ImageTo3DError
+from .messages import PROTOCOL_VERSION, REPLIES, REQUESTS, Message
+from .schema import SchemaError, array_fields, build, to_plain
+
+MAX_HEADER_BYTES = 1_000_000
+MAX_BLOBS = 16
+
+Buffer = bytes | memoryview
+
+
+class WireError(ImageTo3DError):
+    """A message that cannot be understood.
+
+    Attributes:
+        request_id: id of the message if that much could be read, else 0.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, hint: str = "", request_id: int = 0) -> None:
+        super().__init__(code, message, hint)
+        self.request_id = request_id
+
+
+def encode(message: Message, message_id: int, version: int = PROTOCOL_VERSION) -> list[Any]:
+    """Frames of a message; arrays are passed on as memory views, not copied."""
+    fields = to_plain(message)
+    descriptions, blobs = [], []
+    cls: Any = type(message)
+    for name, (spec, _) in array_fields(cls).items():
+        value = getattr(message, name)
+        if value is None:
+            continue
+        values = np.ascontiguousarray(value)
+        if values.dtype.newbyteorder("<").str not in spec.dtypes:
+            raise TypeError(f"{type(message).__name__}.{name} holds {values.dtype}, expected {spec.dtypes}")
+        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+        descriptions.append([name, values.dtype.str, list(values.shape)])
+        blobs.append(values.reshape(-1).view(np.uint8).data if values.size else b"")
+    header = {"v": version, "t": message.TYPE, "i": message_id, "f": fields, "b": descriptions}
+    return [msgpack.packb(header, use_bin_type=True), *blobs]
+
+
+def decode_request(frames: Sequence[Buffer]) -> tuple[int, Message]:
+    """(id, request). Raises :class:`WireError`."""
+    return _decode(frames, REQUESTS)
+
+
+def decode_reply(frames: Sequence[Buffer]) -> tuple[int, Message]:
+    """(id, reply). Raises :class:`WireError`."""
+    return _decode(frames, REPLIES)
+
+
+def _bad(why: str, request_id: int = 0) -> WireError:
+    return WireError(
+        ErrorCode.BAD_REQUEST,
+        f"The message cannot be understood: {why}.",
+        "Use an add-on and a backend of the same version.",
+        request_id,
+    )
+
+
+def _header(frames: Sequence[Buffer]) -> dict[str, Any]:
+    if not frames or len(frames[0]) > MAX_HEADER_BYTES or len(frames) > 1 + MAX_BLOBS:
+        raise _bad("it has no header, too long a header or too many parts")
+    try:
+        header = msgpack.unpackb(frames[0], raw=False, strict_map_key=True)
+    except Exception:  # msgpack raises several unrelated types, RecursionError-like ones included
+        raise _bad("its header is damaged") from None
+    if not isinstance(header, dict):
+        raise _bad("its header is no object")
+    return header
+
+
+def _decode(frames: Sequence[Buffer], types: dict[str, type[Message]]) -> tuple[int, Message]:
+    header = _header(frames)
+    request_id = header.get("i")
+    if not isinstance(request_id, int) or isinstance(request_id, bool) or not 0 <= request_id < 2**63:
+        raise _bad("its id is no positive integer")
+    kind, version = header.get("t"), header.get("v")
+    if version != PROTOCOL_VERSION and kind != "error":
+        raise WireError(
+            ErrorCode.INCOMPATIBLE_VERSION,
+            f"The other side speaks protocol version {str(version)[:20]}, this one version {PROTOCOL_VERSION}.",
+            "Update the older of the add-on and the backend.",
+            request_id,
+        )
+    cls = types.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise _bad(f"its type {str(kind)[:40]!r} is unknown", request_id)
+    try:
+        arrays = _arrays(cls, header.get("b"), frames[1:])
+        message = build(cls, header.get("f"), cls.TYPE, arrays)
+    except SchemaError as error:
+        raise _bad(str(error), request_id) from None
+    return request_id, message
+
+
+def _arrays(cls: Any, descriptions: Any, blobs: Sequence[Buffer]) -> dict[str, NDArray[Any]]:
+    if not isinstance(descriptions, list) or len(descriptions) != len(blobs):
+        raise SchemaError(
+            f"it describes {len(descriptions) if isinstance(descriptions, list) else 'no'} blobs and brings {len(blobs)}"
+        )
+    specs, arrays = array_fields(cls), {}
+    for description, blob in zip(descriptions, blobs, strict=True):
+        match description:
+            case [str(name), str(dtype), list(shape)] if all(type(n) is int for n in shape):
+                pass
+            case _:
+                raise SchemaError("a blob is described wrongly")
+        if name not in specs or name in arrays:
+            raise SchemaError(f"it brings an unexpected blob {name[:40]!r}")
+        size = specs[name][0].check(name, dtype, tuple(shape))
+        if size != len(blob):
+            raise SchemaError(f"{name} is declared with {size} bytes and has {len(blob)}")
+        arrays[name] = np.frombuffer(blob, np.dtype(dtype)).reshape(shape)
+    return arrays

@@ -1,0 +1,43 @@
+"""Messages between the front and its worker processes: a tag and frames, over a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+class Tag(bytes, Enum):
+    """What a message between the front and a worker means."""
+
+    RUN = b"run"  # key, then a request as on the wire
+    CANCEL = b"cancel"  # key
+    UNLOAD = b"unload"  # forget engines and give memory back
+    QUIT = b"quit"  # end the process
+    READY = b"ready"  # msgpack: what the worker runs on
+    PROGRESS = b"progress"  # key, then a reply as on the wire
+    DONE = b"done"  # key, then the last reply as on the wire
+
+
+def send(pipe: Connection, tag: Tag, *frames: Any) -> None:
+    """Write one message. Raises OSError if the other side is gone."""
+    pipe.send_bytes(tag.value + b" %d" % len(frames))
+    for frame in frames:
+        pipe.send_bytes(frame)
+
+
+def receive(pipe: Connection) -> tuple[Tag, list[bytes]]:
+    """Read one message. Raises EOFError or OSError if the other side is gone."""
+    tag, _, count = pipe.recv_bytes(64).partition(b" ")
+    return Tag(tag), [pipe.recv_bytes() for _ in range(int(count))]
+
+
+def key_bytes(key: int) -> bytes:
+    """A job's number on the pipe."""
+    return b"%d" % key
+
+
+def split_key(frames: Sequence[bytes]) -> tuple[int, list[bytes]]:
+    """(number of the job, the other frames)."""
+    return int(frames[0]), list(frames[1:])
