@@ -14,16 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sharp_recipe import FULL, MICRO, MINI, SHARED, THIN1536, make_state_dict, make_tensor, splitmix64, stress
-
 from image_to_3d.core.intrinsics import focal_from_px
 from image_to_3d.engines import torch_runtime
-from image_to_3d.engines.base import EngineInfo
+from image_to_3d.engines.base import EngineOptions
 from image_to_3d.engines.sharp.config import SharpConfig
 from image_to_3d.engines.sharp.engine import SharpEngine
 from image_to_3d.engines.sharp.network import NetworkOutput
 from image_to_3d.engines.sharp.state_dict import check_shapes, is_unused, load_network
 from image_to_3d.io.photo import Photo
+from sharp_recipe import FULL, MICRO, MINI, SHARED, THIN1536, make_state_dict, make_tensor, splitmix64, stress
 
 GOLDEN = SHARED / "golden" / "sharp"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the reference tensors are not beside the repository")
@@ -35,7 +34,6 @@ CASES = {
     "mini_landscape": (MINI, 280.0),
     "thin1536": (THIN1536, 310.0),
 }
-INFO = EngineInfo("sharp", "", metric=True)
 
 
 @cache
@@ -46,7 +44,7 @@ def run(case: str, folder: Path) -> tuple[dict[str, np.ndarray], NetworkOutput, 
     tensors = make_state_dict(config)
     path = folder / f"{case}.pt"
     torch.save(stress(tensors) if case == "micro_stress" else tensors, path)
-    engine = SharpEngine(path, INFO, device="cpu", precision="fp32")
+    engine = SharpEngine(EngineOptions("cpu", "fp32", str(path)))
     height, width = golden["image"].shape[:2]
     photo = Photo(golden["image"], focal_from_px(focal_px, width, height))
     outputs: list[NetworkOutput] = []
@@ -162,7 +160,7 @@ def test_the_full_network_gives_the_same_with_other_kernels(tmp_path: Path) -> N
     torch.save(make_state_dict(FULL), path)
     pixels = reference_image(640, 480)
     photo = Photo(pixels, focal_from_px(600.0, 640, 480))
-    engine = SharpEngine(path, INFO, device="cpu", precision="fp32")
+    engine = SharpEngine(EngineOptions("cpu", "fp32", str(path)))
     found: list[NetworkOutput] = []
     engine.load().register_forward_hook(lambda module, args, output: found.append(output))
     cloud = engine.predict(photo).cloud

@@ -45,6 +45,11 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def device_name(device: torch.device) -> str:
+    """For a person: ``cuda (NVIDIA H200)``, ``mps``, ``cpu``."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
 def choose_precision(name: str, device: torch.device) -> str:
     """``auto`` → ``fp16`` on CUDA, ``fp32`` elsewhere; anything else is taken as asked.
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -17,11 +16,12 @@ from torch.nn import functional
 
 from ...core import Cancelled, ErrorCode, GaussianCloud, Grid, ImageTo3DError, Provenance
 from ...io.photo import Photo
-from .. import torch_runtime
-from ..base import EngineInfo, Prediction, Progress, no_progress
+from .. import torch_runtime, weights
+from ..base import EngineOptions, Prediction, Progress, no_progress
+from . import INFO
 from .config import NUM_LAYERS, SharpConfig
 from .network import NetworkOutput, SharpNetwork
-from .state_dict import load_network
+from .state_dict import PUBLISHED, load_network
 from .unprojection import MetricGaussians, unproject
 
 log = logging.getLogger(__name__)
@@ -49,31 +49,22 @@ class _Attempt:
 
 
 class SharpEngine:
-    """Photo → :class:`~image_to_3d.core.GaussianCloud` by a SHARP checkpoint.
+    """Photo → :class:`~image_to_3d.core.GaussianCloud` by a SHARP checkpoint, whose tensors say how large the network is.
 
     Args:
-        checkpoint: weights file; its tensors say how large the network is.
-        info: what the registry tells about this engine.
-        device, precision: see :class:`~image_to_3d.engines.base.EngineOptions`.
-        warnings: sentences that go with every prediction.
+        options: device, precision, and the checkpoint if it is not in one of the usual places.
 
     Raises:
-        ImageTo3DError: ``bad_request`` for an unknown or absent device or precision. The checkpoint is read at first use.
+        ImageTo3DError: ``bad_request`` for an unknown or absent device or precision; ``weights_missing``,
+            ``licence_not_accepted``. The checkpoint is read at first use.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        info: EngineInfo,
-        device: str = "auto",
-        precision: str = "auto",
-        warnings: tuple[str, ...] = (),
-    ) -> None:
-        self.info = info
-        self.checkpoint = Path(checkpoint)
-        self.device = torch_runtime.choose_device(device)
-        self.precision = torch_runtime.choose_precision(precision, self.device)
-        self._warnings = warnings
+    info = INFO
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.device = torch_runtime.choose_device(options.device)
+        self.precision = torch_runtime.choose_precision(options.precision, self.device)
+        self.checkpoint = weights.require(INFO.name, options.checkpoint).path
         self._network: SharpNetwork | None = None
 
     def predict(
@@ -89,7 +80,7 @@ class SharpEngine:
             Cancelled: from ``progress``.
         """
         seconds: dict[str, float] = {}
-        warnings = list(self._warnings)
+        warnings: list[str] = []
 
         def report(stage: str, fraction: float) -> None:
             start, stop = _SHARE[stage]
@@ -107,6 +98,11 @@ class SharpEngine:
                 report("load", 0.0)
                 timed("load", self.load)
             config = self.load().config
+            if config == PUBLISHED and weights.needs_consent(weights.lookup(INFO.name)):
+                warnings.append(
+                    "Apple's weights are for non-commercial research only; to note that you accept their licence: "
+                    "image-to-3d weights fetch sharp"
+                )
             report("preprocess", 0.0)
             image = timed("preprocess", lambda: self._preprocess(photo, config.resolution))
             output = timed("network", lambda: self._run(image, photo, report, warnings))

@@ -26,6 +26,9 @@ UNUSED_TENSORS = (
 )
 """Patterns of the names that the checkpoint holds and inference never uses."""
 
+PUBLISHED = SharpConfig()
+"""The network of the published checkpoint."""
+
 _UNUSED = re.compile("|".join(f"(?:{pattern})" for pattern in UNUSED_TENSORS))
 _NAMES_SHOWN = 5
 
@@ -88,6 +91,15 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: SharpConfig) -> N
             f"The tensors of this checkpoint are not those of SHARP; {'; '.join(problems)}.",
             "Fetch it again: image-to-3d weights fetch sharp.",
         )
+
+
+def check_published(path: str | Path) -> None:
+    """Check that a file is the published network, tensor by tensor.
+
+    Raises:
+        ImageTo3DError: ``weights_missing`` with what is wrong with the file.
+    """
+    check_shapes({name: tuple(tensor.shape) for name, tensor in read_checkpoint(path).items()}, PUBLISHED)
 
 
 def load_network(path: str | Path) -> SharpNetwork:
