@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from image_to_3d.engines.sharp.config import SharpConfig, ViTConfig
 from image_to_3d.engines.sharp.state_dict import expected_shapes
-from numpy.typing import NDArray
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import GaussianCloud, Grid, Intrinsics, filtering
 from image_to_3d.core.lifting import lift
 

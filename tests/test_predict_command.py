@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from sharp_recipe import write_checkpoint
+
 from image_to_3d.cli import main
 from image_to_3d.cli.photos import find_photos
 from image_to_3d.core.errors import ImageTo3DError
 from image_to_3d.io import ply
 from image_to_3d.io.ply import read_ply
-from PIL import Image
-from sharp_recipe import write_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sharp_recipe import MICRO, MINI, make_state_dict, write_checkpoint
+
 from image_to_3d.core import Cancelled, Grid, ImageTo3DError, Intrinsics
 from image_to_3d.core.errors import ErrorCode
 from image_to_3d.core.quaternion import to_matrix
@@ -24,7 +26,6 @@ from image_to_3d.engines.sharp.pyramid import crop_plans, merge, split
 from image_to_3d.engines.sharp.state_dict import load_network
 from image_to_3d.engines.sharp.unprojection import principal_axes, unproject
 from image_to_3d.io.photo import Photo, photo_from_pixels
-from sharp_recipe import MICRO, MINI, make_state_dict, write_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sharp_recipe import FULL, MICRO, MINI, SHARED, THIN1536, make_state_dict, make_tensor, splitmix64, stress
+
 from image_to_3d.core.intrinsics import focal_from_px
 from image_to_3d.engines import torch_runtime
 from image_to_3d.engines.base import EngineOptions
@@ -22,7 +24,6 @@ from image_to_3d.engines.sharp.engine import SharpEngine
 from image_to_3d.engines.sharp.network import NetworkOutput
 from image_to_3d.engines.sharp.state_dict import check_shapes, is_unused, load_network
 from image_to_3d.io.photo import Photo
-from sharp_recipe import FULL, MICRO, MINI, SHARED, THIN1536, make_state_dict, make_tensor, splitmix64, stress
 
 GOLDEN = SHARED / "golden" / "sharp"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the reference tensors are not beside the repository")

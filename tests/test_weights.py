@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from sharp_recipe import MICRO, make_state_dict, write_checkpoint
+
 from image_to_3d.cli import main
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.engines import registry, weights
 from image_to_3d.engines.base import EngineOptions
 from image_to_3d.engines.sharp import state_dict
-from sharp_recipe import MICRO, make_state_dict, write_checkpoint
 
 
 @dataclass
