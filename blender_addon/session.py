@@ -16,6 +16,7 @@ from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
+
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.blender_points import BlenderPoints
 from image_to_3d.protocol.messages import Result

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 
 import bpy
+from mathutils import Matrix
+
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.axes import camera_to_world_blender
 from image_to_3d.core.blender_camera import BlenderLens, intrinsics_from_lens, lens_from_intrinsics
 from image_to_3d.core.orientation import Upright, jpeg_orientation
-from mathutils import Matrix
 
 from ..photo_source import PhotoSource
 

@@ -79,4 +79,8 @@ def process_exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:  # one that has ended but was not yet waited for by its parent is gone for us
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state != "Z"
