@@ -95,6 +95,7 @@ class Client:
         configure(self._socket, found, self._keys)
         self._monitor = self._socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_CONNECT_RETRIED
             | zmq.EVENT_HANDSHAKE_SUCCEEDED
             | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -149,6 +150,8 @@ class Client:
                     "The backend does not know this client.",
                     f"On its machine run: image-to-3d authorise {self._keys.public}",
                 )
+            elif event == zmq.EVENT_CONNECT_RETRIED:
+                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")
             elif event == zmq.EVENT_DISCONNECTED:
                 raise ConnectionLost("The connection to the backend was lost.")
             else:

@@ -58,7 +58,7 @@ def published() -> Endpoint | None:
 
 
 def process_exists(pid: int) -> bool:
-    """Is there a process with this id?"""
+    """Is there a running process with this id? One that has ended and waits for its parent to notice does not count."""
     if pid <= 0:
         return False
     if os.name == "nt":
@@ -79,4 +79,8 @@ def process_exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):  # not Linux
+        return True
+    return state not in (b"Z", b"X")

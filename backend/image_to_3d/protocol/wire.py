@@ -20,6 +20,7 @@ from .schema import SchemaError, array_fields, build, to_plain
 
 MAX_HEADER_BYTES = 1_000_000
 MAX_BLOBS = 16
+MAX_COMPLAINT = 200
 
 Buffer = bytes | memoryview
 
@@ -68,7 +69,7 @@ def decode_reply(frames: Sequence[Buffer]) -> tuple[int, Message]:
 def _bad(why: str, request_id: int = 0) -> WireError:
     return WireError(
         ErrorCode.BAD_REQUEST,
-        f"The message cannot be understood: {why}.",
+        f"The message cannot be understood: {why[:MAX_COMPLAINT]}.",
         "Use an add-on and a backend of the same version.",
         request_id,
     )
@@ -92,7 +93,7 @@ def _decode(frames: Sequence[Buffer], types: dict[str, type[Message]]) -> tuple[
     if not isinstance(request_id, int) or isinstance(request_id, bool) or not 0 <= request_id < 2**63:
         raise _bad("its id is no positive integer")
     kind, version = header.get("t"), header.get("v")
-    if version != PROTOCOL_VERSION and kind != "error":
+    if (type(version) is not int or version != PROTOCOL_VERSION) and kind != "error":
         raise WireError(
             ErrorCode.INCOMPATIBLE_VERSION,
             f"The other side speaks protocol version {str(version)[:20]}, this one version {PROTOCOL_VERSION}.",
@@ -107,6 +108,8 @@ def _decode(frames: Sequence[Buffer], types: dict[str, type[Message]]) -> tuple[
         message = build(cls, header.get("f"), cls.TYPE, arrays)
     except SchemaError as error:
         raise _bad(str(error), request_id) from None
+    except RecursionError:
+        raise _bad("its values are nested too deeply", request_id) from None
     return request_id, message
 
 

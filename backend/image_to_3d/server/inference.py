@@ -55,6 +55,26 @@ def describe_device(options: EngineOptions) -> dict[str, str | int]:
         return {"device": f"cpu, without networks ({error})", "memory": psutil.virtual_memory().available}
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for want of memory of any kind: Python's, PyTorch's on the CPU, or a graphics card's."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, which need not be imported to know it
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """True if the graphics card has failed in a way after which every further call in this process fails too.
+
+    CUDA calls such errors sticky: "The only way to continue using CUDA is to terminate the process" (CUDA Runtime API,
+    error handling). PyTorch words all of them ``CUDA error: …``; cuBLAS and cuDNN failures are usually their echo.
+    """
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("CUDA error", "cuBLAS error", "CUBLAS_STATUS", "cuDNN error", "CUDNN_STATUS")
+    )
+
+
 class InferenceWorker:
     """Runs requests that come through the pipe, in order; answers each with exactly one ``DONE``."""
 
@@ -64,6 +84,7 @@ class InferenceWorker:
         self._engines: dict[tuple[str, str], Engine] = {}
         self._cancelled: set[int] = set()
         self._waiting: list[tuple[int, list[bytes]]] = []
+        self._poisoned = False  # nothing on the GPU works any more in this process
 
     def run(self) -> None:
         """Work until told to quit. Raises EOFError then."""
@@ -72,7 +93,9 @@ class InferenceWorker:
                 self._take(*receive(self._pipe))
             key, frames = self._waiting.pop(0)
             message_id, reply = self._answer(key, frames)
-            send(self._pipe, Tag.DONE, key_bytes(key), *encode(reply, message_id))
+            send(self._pipe, Tag.LAST if self._poisoned else Tag.DONE, key_bytes(key), *encode(reply, message_id))
+            if self._poisoned:
+                raise EOFError
             self._cancelled.discard(key)
 
     def _take(self, tag: Tag, frames: list[bytes]) -> None:
@@ -83,9 +106,12 @@ class InferenceWorker:
         elif tag is Tag.QUIT:
             raise EOFError
         elif tag is Tag.UNLOAD:
-            for engine in self._engines.values():
-                engine.unload()
-            self._engines.clear()
+            self._unload()
+
+    def _unload(self) -> None:
+        for engine in self._engines.values():
+            engine.unload()
+        self._engines.clear()
 
     def _answer(self, key: int, frames: list[bytes]) -> tuple[int, Message]:
         message_id, request = decode_request(frames)
@@ -111,15 +137,22 @@ class InferenceWorker:
             return message_id, ErrorReply(error.code.value, error.message, error.hint)
         except (EOFError, BrokenPipeError):
             raise
-        except MemoryError:
-            self._engines.clear()
-            return message_id, ErrorReply(
-                ErrorCode.OUT_OF_MEMORY.value,
-                "There is not enough memory for this photo.",
-                "Close other programs or use a smaller engine.",
-            )
         except Exception as error:
+            if is_out_of_memory(error):
+                self._unload()
+                return message_id, ErrorReply(
+                    ErrorCode.OUT_OF_MEMORY.value,
+                    "There is not enough memory for this photo.",
+                    "Close other programs or use a smaller engine.",
+                )
             log.exception("job %d failed", key)
+            if is_device_failure(error):
+                self._poisoned = True
+                return message_id, ErrorReply(
+                    ErrorCode.ENGINE_FAILED.value,
+                    "The graphics card reported an error and is being set up again.",
+                    "Try again in a moment; if it happens again, update its driver or use the CPU (--device cpu).",
+                )
             return message_id, ErrorReply(
                 ErrorCode.ENGINE_FAILED.value,
                 f"The engine failed: {type(error).__name__}: {error}.",
@@ -132,9 +165,7 @@ class InferenceWorker:
 
         wanted = (name, precision)
         if wanted not in self._engines:
-            for other in self._engines.values():
-                other.unload()
-            self._engines.clear()
+            self._unload()
             options = EngineOptions(self._options.device, precision, self._options.checkpoint)
             self._engines[wanted] = create_engine(name, options)
         return self._engines[wanted]

@@ -18,6 +18,7 @@ class Tag(bytes, Enum):
     READY = b"ready"  # msgpack: what the worker runs on
     PROGRESS = b"progress"  # key, then a reply as on the wire
     DONE = b"done"  # key, then the last reply as on the wire
+    LAST = b"last"  # like DONE, and the process ends after it
 
 
 def send(pipe: Connection, tag: Tag, *frames: Any) -> None:

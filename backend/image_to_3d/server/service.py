@@ -256,7 +256,9 @@ class Service:
         try:
             message_id, request = decode_request(frames)
         except WireError as error:
-            self._error(client, error.request_id, error)
+            complaint = ErrorReply(error.code.value, error.message, error.hint)
+            with contextlib.suppress(zmq.ZMQError):  # a client that does not listen need not be told
+                socket.send_multipart([client, *encode(complaint, error.request_id)], flags=zmq.NOBLOCK)
             return
         try:
             if socket is self._control:
@@ -335,7 +337,7 @@ class Service:
             "uptime_s": round(time.time() - self._started, 1),
             "device": self._device["device"],
             "memory_bytes": self._device["memory"],
-            "worker": {"pid": self._worker.pid, "ready": self._worker_ready},
+            "workers": {"inference": {"pid": self._worker.pid, "ready": self._worker_ready}},
             "clients": self._connected,
             "running": None if running is None else {"stage": running.stage, "fraction": running.fraction},
             "waiting": len(self._queue),
@@ -386,7 +388,9 @@ class Service:
         elif kind == Tag.PROGRESS.value:
             key, reply = split_key(frames)
             self._on_progress(key, reply)
-        elif kind == Tag.DONE.value:
+        elif kind in (Tag.DONE.value, Tag.LAST.value):
+            if kind == Tag.LAST.value:
+                self._worker_ready = False
             key, reply = split_key(frames)
             self._on_done(key, reply)
         self._run_next()
