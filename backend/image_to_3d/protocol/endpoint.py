@@ -20,12 +20,14 @@ class Endpoint:
         server_key: public CURVE key of the server.
         pid: of the server if it runs on this machine, else 0.
         version: of the server's package, for messages.
+        shared: folder in which it hands large arrays to clients of this account; empty for a server elsewhere.
     """
 
     control: str
     server_key: str
     pid: int = 0
     version: str = ""
+    shared: str = ""
 
 
 def published_path() -> Path:
@@ -50,7 +52,11 @@ def published() -> Endpoint | None:
     try:
         stored = json.loads(published_path().read_text("utf-8"))
         endpoint = Endpoint(
-            str(stored["control"]), str(stored["server_key"]), int(stored["pid"]), str(stored.get("version", ""))
+            str(stored["control"]),
+            str(stored["server_key"]),
+            int(stored["pid"]),
+            str(stored.get("version", "")),
+            str(stored.get("shared", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
