@@ -25,13 +25,24 @@ def inverse_depth(depth: Array) -> Float64:
 
 
 def _slope(w: Float64, axis: int) -> Float64:
-    """One-sided difference of smaller magnitude along an axis; 0 where neither neighbour is known."""
-    difference = np.diff(w, axis=axis)
-    pad = np.full_like(np.take(w, [0], axis=axis), np.nan)
-    forward = np.concatenate([difference, pad], axis=axis)
-    backward = np.concatenate([pad, difference], axis=axis)
-    forward_wins = np.isnan(backward) | (np.abs(forward) < np.abs(backward))
-    return np.nan_to_num(np.where(forward_wins, forward, backward))
+    """One-sided difference of smaller magnitude along an axis; 0 where no side is known to be the same surface.
+
+    A large difference counts only if the next one agrees with it, as on a floor seen at a grazing angle: a pole before a
+    wall has two large differences of opposite sign, and the wall beside it has none.
+    """
+    w = np.moveaxis(w, axis, 0)
+    unknown = np.full((2, *w.shape[1:]), np.nan)
+    difference = np.concatenate([unknown, np.diff(w, axis=0), unknown])
+    n = len(w)
+    before, backward, forward, after = (difference[i : i + n] for i in range(4))
+    with np.errstate(invalid="ignore"):
+        forward_wins = np.isnan(backward) | (np.abs(forward) < np.abs(backward))
+        slope = np.where(forward_wins, forward, backward)
+        tolerance = EDGE_TOLERANCE * w
+        trusted = np.abs(slope) <= tolerance
+        trusted |= np.abs(forward - backward) <= tolerance
+        trusted |= np.abs(slope - np.where(forward_wins, after, before)) <= tolerance
+    return np.moveaxis(np.where(trusted, slope, 0.0), 0, axis)
 
 
 def inverse_depth_slopes(w: Float64) -> tuple[Float64, Float64]:

@@ -25,7 +25,8 @@ def grid_size(width: int, height: int, max_cells: int) -> tuple[int, int]:
     if width * height <= max_cells:
         return height, width
     shrink = np.sqrt(max_cells / (width * height))
-    return max(1, int(height * shrink)), max(1, int(width * shrink))
+    rows = max(1, min(int(height * shrink), max_cells))
+    return rows, max(1, min(int(width * shrink), max_cells // rows))
 
 
 def average_colours(pixels: NDArray[np.uint8], rows: int, cols: int) -> NDArray[np.float32]:
