@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+
 from image_to_3d.protocol import Client, Endpoint, published
 from image_to_3d.protocol.keys import load_or_create
 from image_to_3d.protocol.messages import Predict, State, Status, bytes_blob

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from image_to_3d.core import GaussianCloud, Provenance
 from image_to_3d.engines.base import EngineInfo, Prediction, no_progress
 from image_to_3d.engines.registry import ENGINES, EngineEntry

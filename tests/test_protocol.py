@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from image_to_3d.core.errors import ErrorCode
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.schema import ArraySpec, SchemaError, array_fields, field_types

@@ -20,12 +20,13 @@ import psutil
 import pytest
 import zmq
 from backend_process import Backend, left_in, report, running_backend, sample_request, scripted, wait_until
+from PIL import Image
+
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import PROTOCOL_VERSION, Client, ClientThread, ConnectionLost, Endpoint, published
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.endpoint import published_path
 from image_to_3d.protocol.wire import decode_reply, encode
-from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAGE_TO_3D_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def private_home(home: Path) -> Path:
+    """The home folder that every test here shares unless it takes one of its own."""
+    return home
 
 
 @pytest.fixture(scope="module")

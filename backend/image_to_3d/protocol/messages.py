@@ -263,6 +263,7 @@ class Render(Message):
         frame: chosen by the client, comes back with the picture.
         instances: scenes and where they stand.
         eps2d: pixels² added to the projected covariance.
+        detail: 1 draws every Gaussian; at n > 1 a slow renderer may draw one for each n × n cells of the picture grid.
         latest_only: skip this frame, with ``error`` ``cancelled``, if a newer one of the same client waits.
     """
 
@@ -272,6 +273,7 @@ class Render(Message):
     camera: Camera
     eps2d: float = 0.3
     latest_only: bool = True
+    detail: int = 1
 
 
 @_request

@@ -36,6 +36,7 @@ MAX_SIDE = 8192
 MAX_DETAIL = 16
 _SHARE_OF_FREE_MEMORY = 0.25
 
+
 def work(link: Link, make_renderer: Callable[[], tuple[Renderer, str]]) -> None:
     """Draw until told to quit. Raises EOFError then."""
     renderer, why = make_renderer()
@@ -169,8 +170,6 @@ class RenderWorker:
         _, message = decode([point_to_file(header, file)], self._link.open)
         assert isinstance(message, CloudMessage)
         return message.to_cloud()
-
-
 
 
 def matrix(numbers: list[float], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -118,8 +119,11 @@ def run_worker(pipe: Connection, folder: str, work: Callable[[Link], None]) -> N
     package.addHandler(_ToFront(link))
     try:
         work(link)
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):  # the front says so, or is gone
         pass
+    except Exception:
+        log.exception("this worker cannot go on")
+        raise SystemExit(1) from None
 
 
 def _die_with_parent() -> None:
@@ -137,7 +141,5 @@ class _ToFront(logging.Handler):
         self._link = link
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the front is gone, and so will this process be
             self._link.send(Tag.LOG, number(record.levelno), self.format(record).encode("utf-8", "replace"))
-        except OSError:  # the front is gone, and so will this process be
-            pass
