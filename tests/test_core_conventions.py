@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from image_to_3d.core import axes, colour, quaternion
 from image_to_3d.core.gaussians import GaussianCloud, Grid
 from image_to_3d.core.intrinsics import (

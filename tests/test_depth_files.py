@@ -6,9 +6,10 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.io.depth import clean_depth, decode_depth, load_depth, write_depth_npy, write_depth_png
-from PIL import Image
 
 DEPTH = np.linspace(0.5, 9.0, 12 * 16).reshape(12, 16).astype(np.float32)
 DEPTH[2, 3] = np.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import Cancelled
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.engines.base import EngineOptions

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from image_to_3d.core import depth_maps
 from image_to_3d.core.colour import srgb8_to_linear
 from image_to_3d.core.intrinsics import Intrinsics

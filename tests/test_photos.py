@@ -9,9 +9,10 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.io.photo import Photo, decode_photo, load_photo, photo_from_pixels
-from PIL import Image
 
 RGB = np.random.default_rng(3).integers(0, 256, (17, 23, 3), dtype=np.uint8)
 

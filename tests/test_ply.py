@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plyfile import PlyData, PlyElement
+
 from image_to_3d.core import GaussianCloud, Grid, Intrinsics, Provenance, quaternion
 from image_to_3d.core.errors import ImageTo3DError
 from image_to_3d.core.lifting import lift
 from image_to_3d.io.ply import PROPERTIES, read_ply, write_ply
-from plyfile import PlyData, PlyElement
 
 CAMERA = Intrinsics(50.0, 50.0, 10.0, 8.0, 20, 16)
 

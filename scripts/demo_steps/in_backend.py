@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from image_to_3d.core import GaussianCloud, Intrinsics, Provenance, quaternion
 from image_to_3d.io.photo import load_photo
 from image_to_3d.io.ply import write_ply
-from PIL import Image
 
 COVERED_ALPHA = 0.5
 

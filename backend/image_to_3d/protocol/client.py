@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -225,6 +226,7 @@ class Event:
     Attributes:
         ticket: the request it belongs to; 0 for events of the connection.
         reply: a reply of the server, or None.
+        prepared: what the request's ``prepare`` made of its last reply.
         error: what went wrong, or None.
         welcome: set when a connection was made.
     """
@@ -233,6 +235,21 @@ class Event:
     reply: Message | None = None
     error: ImageTo3DError | None = None
     welcome: Welcome | None = None
+    prepared: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    ticket: int
+    make: Callable[[], Message]
+    prepare: Callable[[Message], Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _InFlight:
+    request_id: int
+    is_job: bool
+    prepare: Callable[[Message], Any] | None
 
 
 class ClientThread:
@@ -249,9 +266,9 @@ class ClientThread:
     def __init__(self, find: Callable[[], Endpoint]) -> None:
         self._find = find
         self._tickets = itertools.count(1)
-        self._requests: queue.SimpleQueue[tuple[int, Message] | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._ids: dict[int, tuple[int, bool]] = {}  # ticket of a request in flight → id on the wire, and is it a job
+        self._in_flight: dict[int, _InFlight] = {}  # by ticket
         self._client: Client | None = None
         self._thread = threading.Thread(target=self._run, name="image-to-3d client", daemon=True)
         self._thread.start()
@@ -261,15 +278,23 @@ class ClientThread:
         """False after :meth:`close`."""
         return self._thread.is_alive()
 
-    def submit(self, message: Message) -> int:
-        """Queue a request; its events carry the returned ticket."""
+    def submit(self, request: Message | Callable[[], Message], prepare: Callable[[Message], Any] | None = None) -> int:
+        """Queue a request; its events carry the returned ticket.
+
+        Args:
+            request: a message, or a function that makes it on the client's thread, where reading a large file holds up nobody.
+            prepare: called on the client's thread with the last reply; its result comes as ``Event.prepared``.
+
+        Both functions may raise :class:`~image_to_3d.core.ImageTo3DError`; it becomes the error of the request.
+        """
         ticket = next(self._tickets)
-        self._requests.put((ticket, message))
+        make = (lambda: request) if isinstance(request, Message) else request
+        self._requests.put(_Request(ticket, make, prepare))
         return ticket
 
     def cancel(self, ticket: int) -> None:
         """Ask the server to stop a job; its last event says ``cancelled``."""
-        self._requests.put((-ticket, Cancel(0)))
+        self._requests.put(_Request(-ticket, lambda: Cancel(0)))
 
     def poll(self) -> list[Event]:
         """Events since the last call, in order; never blocks."""
@@ -294,20 +319,22 @@ class ClientThread:
                 continue
             if item is None:
                 break
-            self._handle(*item)
+            self._handle(item)
         if self._client is not None:
             self._client.close()
 
-    def _handle(self, ticket: int, message: Message) -> None:
+    def _handle(self, request: _Request) -> None:
+        ticket = request.ticket
         try:
             if ticket < 0:
-                if self._client is not None and -ticket in self._ids:
-                    self._client.send(Cancel(self._ids[-ticket][0]))
+                if self._client is not None and -ticket in self._in_flight:
+                    self._client.send(Cancel(self._in_flight[-ticket].request_id))
                 return
+            message = request.make()
             if self._client is None:
                 self._client = Client(self._find())
                 self._events.put(Event(0, welcome=self._client.welcome))
-            self._ids[ticket] = (self._client.send(message), message.TYPE == JOB)
+            self._in_flight[ticket] = _InFlight(self._client.send(message), message.TYPE == JOB, request.prepare)
         except ConnectionLost as error:
             self._drop(error)
             if ticket > 0:
@@ -330,27 +357,45 @@ class ClientThread:
         if found is None:
             return
         message_id, reply = found
-        ticket = next((t for t, (i, _) in self._ids.items() if i == message_id), None)
+        ticket = next((t for t, known in self._in_flight.items() if known.request_id == message_id), None)
         if ticket is None:
             return
         if isinstance(reply, ErrorReply):
             self._finish(message_id, error=error_from_reply(reply))
-        else:
-            if not is_interim(reply, self._ids[ticket][1]):
-                del self._ids[ticket]
+        elif is_interim(reply, self._in_flight[ticket].is_job):
             self._events.put(Event(ticket, reply=reply))
+        else:
+            self._events.put(self._last_event(ticket, reply, self._in_flight.pop(ticket).prepare))
+
+    @staticmethod
+    def _last_event(ticket: int, reply: Message, prepare: Callable[[Message], Any] | None) -> Event:
+        if prepare is None:
+            return Event(ticket, reply=reply)
+        try:
+            return Event(ticket, reply=reply, prepared=prepare(reply))
+        except ImageTo3DError as error:
+            return Event(ticket, error=error)
+        except Exception as error:  # the thread outlives whatever is wrong with one reply
+            return Event(
+                ticket,
+                error=ImageTo3DError(
+                    ErrorCode.INTERNAL,
+                    f"The backend's answer cannot be used: {error}.",
+                    "Use an add-on and a backend of the same version.",
+                ),
+            )
 
     def _finish(self, message_id: int, error: ImageTo3DError) -> None:
-        for ticket, (known, _) in list(self._ids.items()):
-            if known == message_id:
-                del self._ids[ticket]
+        for ticket, known in list(self._in_flight.items()):
+            if known.request_id == message_id:
+                del self._in_flight[ticket]
                 self._events.put(Event(ticket, error=error))
 
     def _drop(self, error: ConnectionLost) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-        for ticket in self._ids:
+        for ticket in self._in_flight:
             self._events.put(Event(ticket, error=error))
-        self._ids.clear()
+        self._in_flight.clear()
         self._events.put(Event(0, error=error))
