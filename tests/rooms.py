@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.surface import SurfaceGrid
 
