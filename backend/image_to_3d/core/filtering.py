@@ -99,7 +99,8 @@ def _mixtures(
     def total(values: NDArray[np.floating]) -> NDArray[np.float64]:
         flat = values.reshape(len(values), -1)
         sums = [np.bincount(group, flat[:, i], minlength=count) for i in range(flat.shape[1])]
-        return np.stack(sums, axis=-1).reshape(count, *values.shape[1:])
+        stacked: NDArray[np.float64] = np.stack(sums, axis=-1, dtype=np.float64)
+        return stacked.reshape(count, *values.shape[1:])
 
     ordered = np.sort(cloud.scales.astype(np.float64), axis=1)
     area = np.maximum(ordered[:, 1] * ordered[:, 2], 1e-30)

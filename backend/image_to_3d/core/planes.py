@@ -390,7 +390,7 @@ def _heights_before_walls(grid: SurfaceGrid, walls: Sequence[Plane], up: Array) 
     sample = np.s_[::step, ::step]
     w, points, noise = grid.w[sample], grid.points[sample], grid.noise[sample]
     keep = np.isfinite(w)
-    rows, cols = np.indices(w.shape) * step
+    rows, cols = np.meshgrid(np.arange(w.shape[0]) * step, np.arange(w.shape[1]) * step, indexing="ij")
     for wall in walls:
         if wall.share < _MIN_WALL_SHARE:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import shlex
 import socket as sockets
 import threading
 import time
@@ -156,7 +157,7 @@ class Client:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise ConnectionLost(
                     "The backend does not know this client.",
-                    f"On its machine run: image-to-3d authorise {self._keys.public}",
+                    f"On its machine run: image-to-3d authorise {shlex.quote(self._keys.public)}",
                 )
             elif event == zmq.EVENT_CONNECT_RETRIED:
                 raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")

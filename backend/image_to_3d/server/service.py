@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shlex
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -316,7 +317,7 @@ class Service:
                 raise ImageTo3DError(
                     ErrorCode.UNAUTHORISED,
                     "This client is no longer authorised.",
-                    f"On the backend's machine run: image-to-3d authorise {key}",
+                    f"On the backend's machine run: image-to-3d authorise {shlex.quote(key)}",
                 )
             if socket is self._control:
                 self._handle(client, key, message_id, request, frames)
