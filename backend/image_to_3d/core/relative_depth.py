@@ -108,7 +108,7 @@ def assume_typical_distance(
     known = disparity[np.isfinite(disparity)].astype(np.float64)
     if not known.size:
         raise ValueError("no disparity is known")
-    far, middle, near = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
+    far, middle, near = (float(q) for q in np.quantile(known, [_TAIL, 0.5, 1 - _TAIL]))
     spread = near - far
     assumption = (
         f"the middle of the picture's depths is {distance_m:g} m, the far ones are {far_to_near:g} times the near ones"
