@@ -11,10 +11,11 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
+
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.colour import linear_to_srgb8
 from image_to_3d.protocol.messages import PHOTO_BYTES, bytes_blob
-from numpy.typing import NDArray
 
 from .properties import Recipe
 

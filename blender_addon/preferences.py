@@ -6,6 +6,7 @@ from functools import cache
 
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
+
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol.keys import load_or_create
 

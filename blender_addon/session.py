@@ -16,6 +16,7 @@ from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
+
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import (
@@ -176,9 +177,10 @@ class Session:
             "resize_depth": recipe.resize_depth,
         }
         depth_path = bpy.path.abspath(recipe.depth_path) if recipe.depth_path else ""
+        client = self._thread(context)
         self.failure = None
         self.job = job
-        job.ticket = self._thread(context).submit(lambda: self._request(job, message, depth_path), job.prepare)
+        job.ticket = client.submit(lambda: self._request(job, message, depth_path), job.prepare)
         return job
 
     def cancel(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+
 from image_to_3d.core import ImageTo3DError
 
 from .. import properties, session

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
+
 from image_to_3d.core.blender_points import BlenderPoints
 
 COLOUR = "colour"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from image_to_3d.core import GaussianCloud, axes
 from image_to_3d.core.blender_points import from_cloud
 

@@ -6,8 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from image_to_3d.core.orientation import Upright, jpeg_orientation
 from PIL import Image, ImageOps
+
+from image_to_3d.core.orientation import Upright, jpeg_orientation
 
 
 def jpeg(orientation: int) -> bytes:

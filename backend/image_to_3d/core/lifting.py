@@ -77,7 +77,8 @@ def lift(
     known = np.isfinite(w)
     if not known.any():
         raise ValueError("the depth map holds no known depth")
-    du, dv, _ = depth_maps.fit_local_planes(w)
+    local = depth_maps.fit_local_planes(w)
+    du, dv = np.moveaxis(np.where(local.supported[..., None], local.gradient, 0.0), -1, 0)
     index = np.flatnonzero(known).astype(np.int32)
     ray_x, ray_y = intrinsics.pixel_rays(rows, cols)
     rays = np.stack([ray_x[index % cols], ray_y[index // cols], np.ones(len(index))], axis=-1)
