@@ -7,13 +7,14 @@ import re
 import numpy as np
 import pytest
 import torch
+from midas_recipe import GOLDEN, make_picture, make_state_dict
+
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.engines.midas.config import DPTConfig, SmallConfig
 from image_to_3d.engines.midas.network_dpt import DPTNetwork, resize_position_embedding
 from image_to_3d.engines.midas.network_small import SmallNetwork
 from image_to_3d.engines.midas.preprocessing import prepare
 from image_to_3d.engines.midas.state_dict import load_network, read_checkpoint
-from midas_recipe import GOLDEN, make_picture, make_state_dict
 
 TINY = DPTConfig(width=32, depth=4, heads=2, grid=2, taps=(0, 1, 2, 3), stage_dims=(8, 12, 16, 20), features=16)
 SMALL_SIZES = ["480x640", "640x480", "256x256", "333x1023", "97x61"]

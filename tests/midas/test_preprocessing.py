@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from midas_recipe import GOLDEN, make_picture
+
 from image_to_3d.engines.midas.config import DPTConfig, SmallConfig
 from image_to_3d.engines.midas.preprocessing import input_size, prepare, resize_cubic
-from midas_recipe import GOLDEN, make_picture
 
 SMALL, LARGE = SmallConfig().preprocessing, DPTConfig().preprocessing
 SIZE = st.integers(1, 30_000)

@@ -16,7 +16,7 @@ from ...core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError, Intrins
 from ...core.guided_upsampling import upsample_to_photo
 from ...core.hidden_layer import fill_behind_edges
 from ...core.lifting import MAX_GAUSSIANS, grid_size, lift
-from ...core.relative_depth import NOT_METRIC, AffineInverseDepth, assume_typical_distance
+from ...core.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
@@ -76,7 +76,10 @@ class _MidasEngine:
         cloud = lift_disparity(photo.pixels, disparity, photo.intrinsics, provenance)
         seconds["postprocess"] = time.perf_counter() - start
         progress("postprocess", 1.0)
-        return Prediction(cloud, seconds, str(self.device), self.precision, (NOT_METRIC, *self._warnings, *warnings))
+        affine = affine_of(cloud)
+        assert affine is not None
+        warnings = [f"{NOT_METRIC} Assumed: {affine.assumption}.", *self._warnings, *warnings]
+        return Prediction(cloud, seconds, str(self.device), self.precision, tuple(warnings))
 
     def disparity(self, photo: Photo, progress: Progress = no_progress) -> NDArray[np.float32]:
         """Relative inverse depth (H, W) at the photo's size as the published programs give it: larger is nearer.
@@ -203,12 +206,12 @@ def lift_disparity(
         disparity: (h, w) finite, larger is nearer, of the same view; any size, any unit.
         intrinsics: of the photo.
         provenance: recorded in the cloud, with additions.
-        affine: how disparity becomes depth; by default a typical distance is assumed.
+        affine: how disparity becomes depth; by default :func:`~image_to_3d.core.relative_depth.assume` tells.
     """
     height, width = pixels.shape[:2]
     rows, cols = grid_size(width, height, MAX_GAUSSIANS)
     fine = upsample_to_photo(disparity, pixels, rows, cols)
-    affine = affine or assume_typical_distance(fine)
+    affine = affine or assume(fine, intrinsics)
     details = {**provenance.details, "inverse_depth": affine.to_details()}
     provenance = Provenance(provenance.engine, provenance.metric, provenance.focal_source, provenance.photo, details)
     return fill_behind_edges(lift(pixels, affine.depth(fine), intrinsics, MAX_GAUSSIANS, provenance))
