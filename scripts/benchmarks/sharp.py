@@ -153,8 +153,8 @@ def postprocessing() -> list[dict[str, Any]]:
         for _ in range(REPEATS):
             measure("published unprojection", lambda: published_unprojection(gaussians, intrinsics))
             cloud = measure("unprojection", make_cloud)
-            measure("published ply", lambda: published_ply(Path(folder) / "published.ply", cloud))
-            measure("ply", lambda: write_ply(Path(folder) / "ours.ply", cloud))
+            measure("published ply", lambda c=cloud: published_ply(Path(folder) / "published.ply", c))
+            measure("ply", lambda c=cloud: write_ply(Path(folder) / "ours.ply", c))
     median = {name: float(np.median(values)) for name, values in seconds.items()}
     median["both"] = median["unprojection"] + median["ply"]
     median["published both"] = median["published unprojection"] + median["published ply"]

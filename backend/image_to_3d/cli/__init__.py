@@ -18,6 +18,7 @@ from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 
 COMMANDS: tuple[str, ...] = (
     "predict",
+    "depth",
     "render",
     "weights",
     "serve",

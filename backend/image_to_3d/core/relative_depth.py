@@ -18,7 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import quaternion
+from .errors import ImageTo3DError
 from .gaussians import GaussianCloud
+from .intrinsics import Intrinsics
+from .levelling import find_gravity, level
+from .planes import find_planes
+from .surface import SurfaceGrid
 
 Array = NDArray[np.floating]
 
@@ -30,9 +35,11 @@ TYPICAL_CAMERA_HEIGHT_M = 1.5
 """Assumed height of the camera above the floor: a photo taken while standing."""
 _TAIL = 0.02
 _FARTHEST = 4.0  # nothing lies farther than so many times the far quantile: sky ends there instead of at infinity
+_FLOOR_COLS = 240  # columns of the grid in which the floor is looked for
+_BELIEVABLE_MIDDLE_M = (0.7, 15.0)
 _CHUNK = 100_000
 
-NOT_METRIC = "Lengths are not metric: calibrate with one or two known lengths."
+NOT_METRIC = "Not metric: calibrate with one or two known lengths."
 """The sentence for a person that goes with every cloud whose scale is assumed."""
 
 
@@ -108,7 +115,7 @@ def assume_typical_distance(
     known = disparity[np.isfinite(disparity)].astype(np.float64)
     if not known.size:
         raise ValueError("no disparity is known")
-    far, middle, near = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
+    far, middle, near = (float(q) for q in np.quantile(known, [_TAIL, 0.5, 1 - _TAIL]))
     spread = near - far
     assumption = (
         f"the middle of the picture's depths is {distance_m:g} m, the far ones are {far_to_near:g} times the near ones"
@@ -120,6 +127,31 @@ def assume_typical_distance(
     c = spread / (far_to_near - 1.0)
     s = 1.0 / (distance_m * (middle - far + c))
     return AffineInverseDepth(s, s * (c - far), _FARTHEST / (s * c), assumption)
+
+
+def assume(disparity: Array, intrinsics: Intrinsics) -> AffineInverseDepth:
+    """a and b by assumption: the camera is :data:`TYPICAL_CAMERA_HEIGHT_M` above the floor, or else a typical distance.
+
+    The floor is looked for in the depth that :func:`assume_typical_distance` gives, which also fixes the ratio b / a. Where there
+    is none, or where the height would put the middle of the picture unbelievably near or far, the typical distance stays.
+
+    Args:
+        disparity: (rows, cols); NaN is unknown.
+        intrinsics: of the photo that the map covers.
+
+    Raises:
+        ValueError: no disparity is known.
+    """
+    affine = assume_typical_distance(disparity)
+    grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_FLOOR_COLS)
+    try:
+        height = level(find_gravity(find_planes(grid), grid, metric=False)).camera_height_m
+    except ImageTo3DError:  # no floor, or none that can be told
+        return affine
+    nearest, farthest = _BELIEVABLE_MIDDLE_M
+    if height > 0 and nearest <= TYPICAL_DISTANCE_M * TYPICAL_CAMERA_HEIGHT_M / height <= farthest:
+        return at_camera_height(affine, height)
+    return affine
 
 
 def at_camera_height(
