@@ -80,6 +80,8 @@ def _compare(job: dict, output: Path) -> tuple[float, float]:
 
 def _print(report: dict, output: Path) -> None:
     print(f"{report['gaussians']:,} Gaussians by {report['engine']} in Blender {report['blender']}")
+    focal = report["focal"]
+    print(f"  focal length {focal['mm35']:.1f} mm (35 mm equivalent), source: {focal['source']}")
     for warning in report["warnings"]:
         print(f"  {warning}")
     if report["lengths"]:
