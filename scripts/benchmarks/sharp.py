@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,8 +154,8 @@ def postprocessing() -> list[dict[str, Any]]:
         for _ in range(REPEATS):
             measure("published unprojection", lambda: published_unprojection(gaussians, intrinsics))
             cloud = measure("unprojection", make_cloud)
-            measure("published ply", lambda c=cloud: published_ply(Path(folder) / "published.ply", c))
-            measure("ply", lambda c=cloud: write_ply(Path(folder) / "ours.ply", c))
+            measure("published ply", partial(published_ply, Path(folder) / "published.ply", cloud))
+            measure("ply", partial(write_ply, Path(folder) / "ours.ply", cloud))
     median = {name: float(np.median(values)) for name, values in seconds.items()}
     median["both"] = median["unprojection"] + median["ply"]
     median["published both"] = median["published unprojection"] + median["published ply"]
