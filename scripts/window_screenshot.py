@@ -193,14 +193,15 @@ def drive(blender: Blender, output: Path) -> None:
     blender.go_on("progress")
     facts = blender.wait("solid")
     print(f"Blender {facts['blender']}, longest pause of its main thread {facts['longest_pause']:.2f} s")
+    time.sleep(3)
     picture = desktop.picture("solid")
     sidebars.append(blender.sidebar_of(picture, facts))
     save(picture, output / "solid.png")
     blender.go_on("solid")
-    for step, name in (("material", "panel"), ("orbit", "orbit")):
+    for step, seconds in (("panel", 45), ("camera", 5)):  # software drivers compile the first shaders for long
         blender.wait(step)
-        time.sleep(20 if step == "material" else 5)  # software drivers compile shaders for long
-        save(desktop.picture(step), output / f"{name}.png")
+        time.sleep(seconds)
+        save(desktop.picture(step), output / f"{step}.png")
         blender.go_on(step)
     facts = blender.wait("undone")
     if facts["objects"]:
