@@ -115,7 +115,7 @@ def steps() -> Iterator[float]:
     yield from show("solid", longest_pause=max(beats), root=session.last_root)
     look_from_beside("MATERIAL")
     yield 2.0
-    yield from show("panel")
+    yield from show("material")
     look_through_camera("MATERIAL")
     yield 2.0
     yield from show("camera")
