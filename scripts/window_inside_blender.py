@@ -12,9 +12,11 @@ import os
 import time
 import traceback
 from collections.abc import Iterator
+from math import radians
 from pathlib import Path
 
 import bpy
+from mathutils import Euler, Vector
 
 FOLDER = Path(os.environ["IMAGE_TO_3D_WINDOW"])
 SAMPLE = Path(os.environ["IMAGE_TO_3D_WINDOW_SAMPLE"])
@@ -58,6 +60,19 @@ def look_through_camera(shading: str) -> None:
     view_area().tag_redraw()
 
 
+def look_from_beside(shading: str) -> None:
+    """A view from beside the photo's camera: it is a scene, not a picture."""
+    space = view_area().spaces.active
+    space.shading.type = shading
+    space.clip_end = 200
+    view = space.region_3d
+    view.view_perspective = "PERSP"
+    view.view_location = Vector((0.2, 4.2, -0.3))
+    view.view_rotation = Euler((radians(74), 0, radians(-22))).to_quaternion()
+    view.view_distance = 6.3
+    view_area().tag_redraw()
+
+
 def steps() -> Iterator[float]:
     bpy.ops.extensions.package_install_files(
         filepath=os.environ["IMAGE_TO_3D_WINDOW_ZIP"], repo="user_default", enable_on_install=True
@@ -95,33 +110,18 @@ def steps() -> Iterator[float]:
     if session.failure is not None:
         raise session.failure
     beats = [b - a for a, b in itertools.pairwise(heartbeats)]
-    look_through_camera("SOLID")
+    look_from_beside("SOLID")
     yield 2.0
     yield from show("solid", longest_pause=max(beats), root=session.last_root)
-    look_through_camera("MATERIAL")
-    yield 5.0
+    look_from_beside("MATERIAL")
+    yield 2.0
     yield from show("material")
-    orbit()
-    yield 5.0
-    yield from show("orbit")
+    look_through_camera("MATERIAL")
+    yield 2.0
+    yield from show("camera")
     bpy.ops.ed.undo()
     yield 1.0
     yield from show("undone", objects=len(bpy.data.objects))
-
-
-def orbit() -> None:
-    """A view from beside the photo's camera: it is a scene, not a picture."""
-    from math import radians
-
-    from mathutils import Euler, Vector
-
-    view = view_area().spaces.active.region_3d
-    view.view_perspective = "PERSP"
-    view.view_location = Vector((0, 4, -0.3))
-    view.view_rotation = Euler((radians(72), 0, radians(-28))).to_quaternion()
-    view.view_distance = 6.5
-    view_area().spaces.active.clip_end = 200
-    view_area().tag_redraw()
 
 
 running = steps()

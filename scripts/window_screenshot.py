@@ -165,6 +165,18 @@ def side_by_side(pictures: list[Image.Image], gap: int = 12) -> Image.Image:
     return out
 
 
+def compiled_picture(desktop: Desktop, seconds: float = 240) -> Image.Image:
+    """The screen once the room is on it: until its shaders are compiled, which software drivers take long for, it is empty."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(5)
+        picture = desktop.picture("material")
+        view = np.asarray(picture.crop((200, 200, 700, 600))).astype(int)
+        if (view.max(axis=2) - view.min(axis=2) > 40).mean() > 0.2:
+            return picture
+    raise SystemExit("Material Preview stayed empty.")
+
+
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of each."""
     desktop = blender.desktop
@@ -193,15 +205,18 @@ def drive(blender: Blender, output: Path) -> None:
     blender.go_on("progress")
     facts = blender.wait("solid")
     print(f"Blender {facts['blender']}, longest pause of its main thread {facts['longest_pause']:.2f} s")
+    time.sleep(3)
     picture = desktop.picture("solid")
     sidebars.append(blender.sidebar_of(picture, facts))
-    save(picture, output / "solid.png")
+    save(picture, output / "panel.png")
     blender.go_on("solid")
-    for step, name in (("material", "panel"), ("orbit", "orbit")):
-        blender.wait(step)
-        time.sleep(20 if step == "material" else 5)  # software drivers compile shaders for long
-        save(desktop.picture(step), output / f"{name}.png")
-        blender.go_on(step)
+    blender.wait("material")
+    save(compiled_picture(desktop), output / "material.png")
+    blender.go_on("material")
+    blender.wait("camera")
+    time.sleep(5)
+    save(desktop.picture("camera"), output / "camera.png")
+    blender.go_on("camera")
     facts = blender.wait("undone")
     if facts["objects"]:
         raise SystemExit(f"Undo left {facts['objects']} objects.")
