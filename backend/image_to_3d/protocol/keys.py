@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def load_or_create(name: str, folder: Path | None = None) -> KeyPair:
 
 
 def _create_once(path: Path, text: str) -> None:
-    """Two processes that start at once agree on one key: the first link wins."""
-    temporary = path.with_name(f".{path.name}.new-{os.getpid()}")
+    """Processes and threads that start at once agree on one key: the first link wins."""
+    temporary = path.with_name(f".{path.name}.new-{secrets.token_hex(8)}")
     write_private(temporary, text)
     try:
         os.link(temporary, path)
