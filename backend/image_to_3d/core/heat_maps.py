@@ -16,7 +16,7 @@ from .colourmaps import apply_colour_map
 Array = NDArray[np.floating]
 
 _TAIL = 0.01  # of the pixels lie beyond either end of the scale: one pixel in a window must not set it
-_NICE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+_NICE = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import quaternion
+from .calibration import calibrate_disparity
 from .errors import ImageTo3DError
 from .gaussians import GaussianCloud
 from .intrinsics import Intrinsics
@@ -35,8 +36,10 @@ TYPICAL_CAMERA_HEIGHT_M = 1.5
 """Assumed height of the camera above the floor: a photo taken while standing."""
 _TAIL = 0.02
 _FARTHEST = 4.0  # nothing lies farther than so many times the far quantile: sky ends there instead of at infinity
-_FLOOR_COLS = 240  # columns of the grid in which the floor is looked for
+_PLANE_COLS = 128  # columns of the grid in which planes are looked for
+_MOST_PLANES = 8
 _BELIEVABLE_MIDDLE_M = (0.7, 15.0)
+_BELIEVABLE_FAR_TO_NEAR = (1.2, 30.0)
 _CHUNK = 100_000
 
 NOT_METRIC = "Not metric: calibrate with one or two known lengths."
@@ -130,10 +133,11 @@ def assume_typical_distance(
 
 
 def assume(disparity: Array, intrinsics: Intrinsics) -> AffineInverseDepth:
-    """a and b by assumption: the camera is :data:`TYPICAL_CAMERA_HEIGHT_M` above the floor, or else a typical distance.
+    """a and b by assumption: walls are at right angles to floor and to each other, and the camera is held as people hold it.
 
-    The floor is looked for in the depth that :func:`assume_typical_distance` gives, which also fixes the ratio b / a. Where there
-    is none, or where the height would put the middle of the picture unbelievably near or far, the typical distance stays.
+    Right angles between the planes of the picture tell b / a (:func:`~image_to_3d.core.calibration.calibrate_disparity`), the
+    floor tells a: the camera is :data:`TYPICAL_CAMERA_HEIGHT_M` above it. What the picture does not tell, or tells unbelievably,
+    stays as :func:`assume_typical_distance` has it.
 
     Args:
         disparity: (rows, cols); NaN is unknown.
@@ -143,15 +147,39 @@ def assume(disparity: Array, intrinsics: Intrinsics) -> AffineInverseDepth:
         ValueError: no disparity is known.
     """
     affine = assume_typical_distance(disparity)
-    grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_FLOOR_COLS)
+    grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_PLANE_COLS)
+    planes = find_planes(grid, _MOST_PLANES)
+    squared = _squared(affine, grid, [plane.m for plane in planes])
+    if squared is not None:
+        affine = squared
+        grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_PLANE_COLS)
+        planes = find_planes(grid, _MOST_PLANES)
     try:
-        height = level(find_gravity(find_planes(grid), grid, metric=False)).camera_height_m
+        height = level(find_gravity(planes, grid, metric=False)).camera_height_m
     except ImageTo3DError:  # no floor, or none that can be told
         return affine
-    nearest, farthest = _BELIEVABLE_MIDDLE_M
-    if height > 0 and nearest <= TYPICAL_DISTANCE_M * TYPICAL_CAMERA_HEIGHT_M / height <= farthest:
-        return at_camera_height(affine, height)
-    return affine
+    middle = float(np.nanmedian(grid.depth)) * TYPICAL_CAMERA_HEIGHT_M / max(height, 1e-6)
+    return at_camera_height(affine, height) if _between(middle, _BELIEVABLE_MIDDLE_M) else affine
+
+
+def _squared(affine: AffineInverseDepth, grid: SurfaceGrid, planes: list[Array]) -> AffineInverseDepth | None:
+    """The same distance of the middle, with b / a as right angles between planes want it; None if they do not tell."""
+    middle = float(np.nanmedian(grid.depth))
+    across = (np.array([-0.5, 0.0, 1.0]) * middle, np.array([0.5, 0.0, 1.0]) * middle, middle)
+    try:
+        solved = calibrate_disparity(grid.w, [across], planes)
+    except ImageTo3DError:
+        return None
+    near, far = np.nanquantile(solved.a * grid.w + solved.b, [1 - _TAIL, _TAIL])
+    if not (far > 0 and _between(near / far, _BELIEVABLE_FAR_TO_NEAR)):
+        return None
+    changed = affine.changed(solved.a, solved.b)
+    words = f"walls are at right angles, the middle of the picture's depths is {TYPICAL_DISTANCE_M:g} m"
+    return AffineInverseDepth(changed.a, changed.b, _FARTHEST / float(far), words)
+
+
+def _between(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
 
 
 def at_camera_height(
@@ -164,8 +192,8 @@ def at_camera_height(
     """
     if not (height > 0 and wanted_m > 0):
         raise ValueError(f"a camera is not {height} m or {wanted_m} m above the floor")
-    assumption = f"the camera is {wanted_m:g} m above the floor"
-    return affine.changed(height / wanted_m, 0.0, assumption)
+    square = "walls are at right angles, " if affine.assumption.startswith("walls") else ""
+    return affine.changed(height / wanted_m, 0.0, f"{square}the camera is {wanted_m:g} m above the floor")
 
 
 def change_inverse_depth(
