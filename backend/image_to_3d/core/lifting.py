@@ -84,7 +84,7 @@ def lift(
     rays = np.stack([ray_x[index % cols], ray_y[index // cols], np.ones(len(index))], axis=-1)
     z = 1.0 / w.ravel()[index]
     step = (intrinsics.width / cols / intrinsics.fx, intrinsics.height / rows / intrinsics.fy)
-    scales, rotations = _footprints(rays, z, du.ravel()[index], dv.ravel()[index], step)
+    scales, rotations = footprints(rays, z, du.ravel()[index], dv.ravel()[index], step)
     return GaussianCloud(
         positions=(rays * z[:, None]).astype(np.float32),
         scales=scales,
@@ -98,7 +98,7 @@ def lift(
     )
 
 
-def _footprints(
+def footprints(
     rays: NDArray[np.float64],
     z: NDArray[np.float64],
     du: NDArray[np.float64],

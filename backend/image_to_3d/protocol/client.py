@@ -6,12 +6,16 @@ queue: what a user interface needs.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
+import shlex
+import socket as sockets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -21,6 +25,7 @@ from .. import __version__
 from ..core.errors import ErrorCode, ImageTo3DError
 from .endpoint import Endpoint, published
 from .keys import KeyPair, load_or_create
+from .mapped import map_file
 from .messages import (
     Accepted,
     Cancel,
@@ -29,6 +34,7 @@ from .messages import (
     Message,
     Predict,
     ProgressReport,
+    UploadScene,
     Welcome,
 )
 from .wire import WireError, decode_reply, encode
@@ -57,6 +63,7 @@ def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> N
     socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
     socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.IPV6, int("[" in endpoint.control))
 
 
 def is_interim(reply: Message, is_job: bool) -> bool:
@@ -96,6 +103,7 @@ class Client:
         configure(self._socket, found, self._keys)
         self._monitor = self._socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_CONNECT_RETRIED
             | zmq.EVENT_HANDSHAKE_SUCCEEDED
             | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -132,7 +140,8 @@ class Client:
                 break
             if time.monotonic() > deadline:
                 raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.")
-        reply = self.call(Hello("image-to-3d", __version__), timeout=CONNECT_SECONDS)
+        shares_files = bool(self.endpoint.shared) and Path(self.endpoint.shared).is_dir()
+        reply = self.call(Hello("image-to-3d", __version__, shares_files), timeout=CONNECT_SECONDS)
         if not isinstance(reply, Welcome):
             raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
         return reply
@@ -148,13 +157,22 @@ class Client:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise ConnectionLost(
                     "The backend does not know this client.",
-                    f"On its machine run: image-to-3d authorise {self._keys.public}",
+                    f"On its machine run: image-to-3d authorise {shlex.quote(self._keys.public)}",
                 )
+            elif event == zmq.EVENT_CONNECT_RETRIED:
+                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")
             elif event == zmq.EVENT_DISCONNECTED:
                 raise ConnectionLost("The connection to the backend was lost.")
             else:
                 raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.")
         return made
+
+    def _open_shared(self, name: str) -> memoryview:
+        return map_file(Path(self.endpoint.shared) / name)
+
+    def also_wake_for(self, wake: sockets.socket) -> None:
+        """Let :meth:`receive` return early when something can be read from ``wake``."""
+        self._poller.register(wake, zmq.POLLIN)
 
     def send(self, message: Message) -> int:
         """Send a request and return its id."""
@@ -175,7 +193,7 @@ class Client:
         ready = dict(self._poller.poll(int(timeout * 1000)))
         if self._socket in ready:
             frames = self._socket.recv_multipart(copy=False)
-            return decode_reply([frame.buffer for frame in frames])
+            return decode_reply([frame.buffer for frame in frames], self._open_shared)
         if self._monitor in ready:
             self._monitor_events(0)
         return None
@@ -219,6 +237,37 @@ class Client:
         raise ConnectionLost("The backend did not answer in time.")
 
 
+def frames_endpoint(client: Client) -> Endpoint:
+    """Where the frame socket of a connected client's server is."""
+    host = client.endpoint.control.rpartition(":")[0]
+    return replace(client.endpoint, control=f"{host}:{client.welcome.frames_port}")
+
+
+class WakeUp:
+    """Lets one thread end another's wait on sockets."""
+
+    def __init__(self) -> None:
+        self.receiver, self._sender = sockets.socketpair()
+        self.receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def set(self) -> None:
+        """End the wait, or the next one."""
+        with contextlib.suppress(OSError):  # full: it will wake up anyhow; closed: nobody waits
+            self._sender.send(b"!")
+
+    def clear(self) -> None:
+        """Wait again."""
+        with contextlib.suppress(OSError):
+            while self.receiver.recv(4096):
+                pass
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.receiver.close()
+        self._sender.close()
+
+
 @dataclass(frozen=True, eq=False)
 class Event:
     """What :class:`ClientThread` hands over.
@@ -243,6 +292,7 @@ class _Request:
     ticket: int
     make: Callable[[], Message]
     prepare: Callable[[Message], Any] | None = None
+    retried: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,13 +300,14 @@ class _InFlight:
     request_id: int
     is_job: bool
     prepare: Callable[[Message], Any] | None
+    retry: _Request | None  # what to send again if the connection is lost
 
 
 class ClientThread:
     """A client on its own thread: submit requests, poll for events, never wait.
 
     The connection is made when the first request comes and again after it was lost. Requests in flight when that happens
-    end with a :class:`ConnectionLost` event.
+    end with a :class:`ConnectionLost` event, but for ``upload_scene``, which is sent once more because that is harmless.
 
     Args:
         find: called on the thread to learn where the backend is; it may start one and take its time. Raises
@@ -270,6 +321,7 @@ class ClientThread:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._in_flight: dict[int, _InFlight] = {}  # by ticket
         self._client: Client | None = None
+        self._wake = WakeUp()
         self._thread = threading.Thread(target=self._run, name="image-to-3d client", daemon=True)
         self._thread.start()
 
@@ -289,12 +341,12 @@ class ClientThread:
         """
         ticket = next(self._tickets)
         make = (lambda: request) if isinstance(request, Message) else request
-        self._requests.put(_Request(ticket, make, prepare))
+        self._put(_Request(ticket, make, prepare))
         return ticket
 
     def cancel(self, ticket: int) -> None:
         """Ask the server to stop a job; its last event says ``cancelled``."""
-        self._requests.put(_Request(-ticket, lambda: Cancel(0)))
+        self._put(_Request(-ticket, lambda: Cancel(0)))
 
     def poll(self) -> list[Event]:
         """Events since the last call, in order; never blocks."""
@@ -307,13 +359,17 @@ class ClientThread:
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop the thread."""
-        self._requests.put(None)
+        self._put(None)
         self._thread.join(timeout)
+
+    def _put(self, request: _Request | None) -> None:
+        self._requests.put(request)
+        self._wake.set()
 
     def _run(self) -> None:
         while True:
             try:
-                item = self._requests.get(timeout=None if self._client is None else 0.01)
+                item = self._requests.get(block=self._client is None)
             except queue.Empty:
                 self._receive()
                 continue
@@ -322,6 +378,7 @@ class ClientThread:
             self._handle(item)
         if self._client is not None:
             self._client.close()
+        self._wake.close()
 
     def _handle(self, request: _Request) -> None:
         ticket = request.ticket
@@ -333,8 +390,12 @@ class ClientThread:
             message = request.make()
             if self._client is None:
                 self._client = Client(self._find())
+                self._client.also_wake_for(self._wake.receiver)
                 self._events.put(Event(0, welcome=self._client.welcome))
-            self._in_flight[ticket] = _InFlight(self._client.send(message), message.TYPE == JOB, request.prepare)
+            harmless = isinstance(message, UploadScene) and not request.retried
+            retry = replace(request, make=lambda: message, retried=True) if harmless else None
+            request_id = self._client.send(message)
+            self._in_flight[ticket] = _InFlight(request_id, message.TYPE == JOB, request.prepare, retry)
         except ConnectionLost as error:
             self._drop(error)
             if ticket > 0:
@@ -347,7 +408,8 @@ class ClientThread:
     def _receive(self) -> None:
         assert self._client is not None
         try:
-            found = self._client.receive(0.02)
+            found = self._client.receive(1.0)
+            self._wake.clear()
         except WireError as error:
             self._finish(error.request_id, error=error)
             return
@@ -395,7 +457,10 @@ class ClientThread:
         if self._client is not None:
             self._client.close()
             self._client = None
-        for ticket in self._in_flight:
-            self._events.put(Event(ticket, error=error))
-        self._in_flight.clear()
         self._events.put(Event(0, error=error))
+        for ticket, lost in self._in_flight.items():
+            if lost.retry is not None:
+                self._requests.put(lost.retry)
+            else:
+                self._events.put(Event(ticket, error=error))
+        self._in_flight.clear()
