@@ -227,6 +227,7 @@ def calibrated(
     from ..core.calibration import KnownLength, calibrate_disparity, calibrate_scale, engine_scale
     from ..core.measuring import distance, lateral_share, point_at
     from ..core.planes import find_planes
+    from ..core.relative_depth import AffineInverseDepth
     from ..core.surface import SurfaceGrid
 
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
@@ -249,7 +250,7 @@ def calibrated(
             lateral_share=share,
             residuals_m=fit.residuals_m,
         )
-        return SurfaceGrid(fit.depth(grid.w), grid.intrinsics), scale
+        return SurfaceGrid(AffineInverseDepth(fit.a, fit.b).depth(grid.w), grid.intrinsics), scale
     lengths = []
     for a, b, metres in ends:
         length, sd = distance(a, b)
