@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -75,7 +76,7 @@ class BackendProcess:
     """The backend of this account, whoever started it."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def find(self, settings: BackendSettings, on_start: Callable[[], None], given_up: Callable[[], bool]) -> Endpoint:
         """Where the backend listens; starts it on this computer if it does not run.
@@ -92,37 +93,44 @@ class BackendProcess:
         """
         if settings.address:
             return _remote(settings)
-        self._reap()
+        # A child that has ended looks alive until it is asked.
+        self._children = [child for child in self._children if child.poll() is None]
         endpoint = published()
-        if endpoint is not None:
+        if endpoint is not None and _listens(endpoint):
             return endpoint
         on_start()
-        self._child = _start(find_command(settings.command), settings.idle_minutes)
-        return self._wait(given_up)
+        child = _start(find_command(settings.command), settings.idle_minutes)
+        self._children.append(child)
+        return _wait(child, given_up)
 
-    def _reap(self) -> None:
-        """A child that has ended stays a zombie, which looks alive, until it is asked."""
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None
 
-    def _wait(self, given_up: Callable[[], bool]) -> Endpoint:
-        assert self._child is not None
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            time.sleep(0.05)
-            if given_up():
-                raise Cancelled
-            endpoint = published()
-            if endpoint is not None:
-                return endpoint
-            if self._child.poll() is not None:
-                raise ConnectionLost(
-                    f"The backend stopped while it was starting (exit code {self._child.returncode}).",
-                    _last_words() or f"Its log is in {log_folder()}.",
-                )
-        raise ConnectionLost(
-            f"The backend did not start within {START_SECONDS:.0f} seconds.", f"Its log is in {log_folder()}."
-        )
+def _listens(endpoint: Endpoint) -> bool:
+    """False if a crash left the address behind and another process has got the number of the old one."""
+    host, port = endpoint.control.removeprefix("tcp://").rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(child: subprocess.Popen[bytes], given_up: Callable[[], bool]) -> Endpoint:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        if given_up():
+            raise Cancelled
+        endpoint = published()
+        if endpoint is not None and _listens(endpoint):
+            return endpoint
+        if child.poll() is not None:
+            raise ConnectionLost(
+                f"The backend stopped while it was starting (exit code {child.returncode}).",
+                _last_words() or f"Its log is in {log_folder()}.",
+            )
+    raise ConnectionLost(
+        f"The backend did not start within {START_SECONDS:.0f} seconds.", f"Its log is in {log_folder()}."
+    )
 
 
 def _remote(settings: BackendSettings) -> Endpoint:

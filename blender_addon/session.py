@@ -177,9 +177,10 @@ class Session:
             "resize_depth": recipe.resize_depth,
         }
         depth_path = bpy.path.abspath(recipe.depth_path) if recipe.depth_path else ""
+        client = self._thread(context)
         self.failure = None
         self.job = job
-        job.ticket = self._thread(context).submit(lambda: self._request(job, message, depth_path), job.prepare)
+        job.ticket = client.submit(lambda: self._request(job, message, depth_path), job.prepare)
         return job
 
     def cancel(self) -> None:

@@ -51,7 +51,6 @@ def main() -> int:
         return 3
     seconds = {"environments": time.monotonic() - started}
     output = args.output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="image-to-3d-demo-") as folder:
         return run(
             backend.python,

@@ -62,7 +62,7 @@ def build(
     cloud = pointcloud.create(f"{name} Points", points, collection)
     materials.show_points(cloud)
     view = camera.create(f"{name} Camera", intrinsics, points.near, points.far, metres_per_unit, collection)
-    camera.show_photo(view, source)
+    camera.show_photo(view, source, intrinsics.width / intrinsics.height)
     camera.match_render(scene, view, intrinsics)
     if recipe["match_colours"]:
         scene.view_settings.view_transform = "Standard"
@@ -73,7 +73,7 @@ def build(
             obj.parent = root
     properties.set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds)
-    _select(scene, root)
+    _select(root)
     return Built(collection, root, cloud, view)
 
 
@@ -89,15 +89,16 @@ def _record(outcome: properties.Outcome, points: BlenderPoints, result: Result, 
     outcome.backend_scene = result.scene
 
 
-def _select(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
-    """Leave the new root selected, as importers do, where the scene is the one on screen."""
-    view_layer = bpy.context.view_layer
-    if view_layer is None or root.name not in view_layer.objects:
+def _select(root: bpy.types.Object) -> None:
+    """Leave the new root selected, as importers do, where its scene is the one on screen."""
+    selected = list(bpy.context.selected_objects)
+    try:
+        root.select_set(True)
+    except RuntimeError:  # of another scene
         return
-    for obj in view_layer.objects.selected[:]:
+    for obj in selected:
         obj.select_set(False)
-    root.select_set(True)
-    view_layer.objects.active = root
+    bpy.context.view_layer.objects.active = root
 
 
 def find(root: bpy.types.Object) -> Built:

@@ -75,8 +75,14 @@ def intrinsics_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> Intrinsics:
     )
 
 
-def show_photo(obj: bpy.types.Object, source: PhotoSource) -> None:
-    """Show the photo behind the scene when looking through the camera. A photo that Blender cannot read is left out."""
+def show_photo(obj: bpy.types.Object, source: PhotoSource, aspect: float) -> None:
+    """Show the photo behind the scene when looking through the camera. A photo that Blender cannot read is left out.
+
+    Args:
+        obj: the camera.
+        source: the photo.
+        aspect: width over height of the upright photo.
+    """
     image = _blender_image(source)
     if image is None:
         return
@@ -89,9 +95,8 @@ def show_photo(obj: bpy.types.Object, source: PhotoSource) -> None:
     upright = jpeg_orientation(_header(source))
     if upright.quarter_turns % 2:
         # Fitted lying down and then turned, it has to grow by its aspect to fill the upright frame.
-        width, height = image.size
         background.frame_method = "FIT"
-        background.scale = max(width, height) / min(width, height)
+        background.scale = max(aspect, 1 / aspect)
     else:
         background.frame_method = "STRETCH"
     _turn(background, upright)
@@ -118,13 +123,10 @@ def _blender_image(source: PhotoSource) -> bpy.types.Image | None:
 
 
 def _load(path: Path) -> bpy.types.Image | None:
-    known = {image.as_pointer() for image in bpy.data.images}
+    """Blender decodes it when it is first drawn; asking for its size here would decode it now."""
+    if path.suffix.lower() not in bpy.path.extensions_image:  # HEIC, for one
+        return None
     try:
-        image = bpy.data.images.load(str(path), check_existing=True)
+        return bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError:
         return None
-    if image.size[0] * image.size[1]:
-        return image
-    if image.as_pointer() not in known:  # a format that Blender cannot read, HEIC for one
-        bpy.data.images.remove(image)
-    return None

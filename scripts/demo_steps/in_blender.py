@@ -43,6 +43,7 @@ def main(job: dict) -> int:
     bpy.context.view_layer.update()
 
     output, work = Path(job["output"]), Path(job["work"])
+    output.mkdir(parents=True, exist_ok=True)
     facts = _facts(built, job, seconds)
     with _timed(seconds, "save"):
         bpy.ops.wm.save_as_mainfile(filepath=str(output / "scene.blend"), compress=True)

@@ -201,6 +201,21 @@ def test_a_wrong_camera_path_is_one_sentence(scene, tmp_path, content, capsys):
     assert run(scene, "-o", tmp_path / "out", "--trajectory", "spiral") == 2
 
 
+def test_a_shorter_run_leaves_no_pictures_of_a_longer_one(scene, tmp_path):
+    for frames in (4, 2):
+        run(scene, "-o", tmp_path / "out", "--frames", frames, "--write", "png,depth-png")
+    names = {p.name for p in (tmp_path / "out" / "room.frames").iterdir()}
+    assert names == {"0000.png", "0000.depth.png", "0001.png", "0001.depth.png"}
+
+
+def test_a_renderer_that_is_not_there_is_one_sentence(scene, tmp_path, capsys, monkeypatch):
+    from image_to_3d.render import gsplat_renderer
+
+    monkeypatch.setattr(gsplat_renderer, "probe", lambda: "No GPU today.")
+    assert main(["render", str(scene), "-o", str(tmp_path), "--renderer", "gsplat"]) == 3
+    assert "No GPU today. Render on the CPU" in capsys.readouterr().err
+
+
 def test_a_film_of_frames_that_differ_in_size_is_refused(scene, tmp_path, capsys):
     pytest.importorskip("imageio_ffmpeg")
     path = trajectory("swipe", CLOUD.positions, CLOUD.intrinsics, TrajectoryOptions(frames=2)).to_json()

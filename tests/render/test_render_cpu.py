@@ -166,6 +166,38 @@ def test_rows_that_are_not_finite_are_not_drawn():
             )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_absurd_numbers_draw_something_finite(seed):
+    rng = np.random.default_rng(seed)
+    n = 3000
+
+    def wild(*shape, low=-38, high=37):
+        return (10.0 ** rng.uniform(low, high, shape)).astype(np.float32)
+
+    rotations = rng.standard_normal((n, 4))
+    cloud = GaussianCloud(
+        wild(n, 3) * rng.choice([-1, 1], (n, 3)),
+        wild(n, 3, high=30),
+        rotations / np.linalg.norm(rotations, axis=1, keepdims=True),
+        rng.uniform(0, 1, (n, 3)),
+        rng.uniform(0, 1, n),
+    )
+    for camera in (random_camera(seed), Camera.orthographic_view(3.0, 83, 61, np.eye(4))):
+        frame = CPU.render([Instance(cloud)], camera)
+        assert np.isfinite(frame.colour).all() and np.isfinite(frame.alpha).all()
+
+
+def test_it_may_be_called_from_many_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    instances = [Instance(random_cloud(1))]
+    cameras = [random_camera(seed) for seed in range(12)]
+    expected = [CPU.render(instances, camera).colour for camera in cameras]
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda camera: CPU.render(instances, camera).colour, cameras))
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, expected, strict=True))
+
+
 def _grid_cloud(rows: int = 48, cols: int = 64) -> GaussianCloud:
     k = Intrinsics.centred(60.0, cols, rows)
     x, y = k.pixel_rays()
@@ -192,6 +224,28 @@ def test_less_detail_looks_alike_with_fewer_gaussians():
     assert not np.array_equal(fine.colour, coarse.colour)
 
 
+def test_less_detail_is_forgotten_with_its_cloud():
+    import gc
+
+    renderer, camera = CpuRenderer(), random_camera(0)
+    for cloud in (_grid_cloud(), random_cloud(0)):
+        renderer.render([Instance(cloud)], camera, RenderSettings(detail=2))
+    assert len(renderer._coarse) > 0
+    del cloud
+    gc.collect()
+    assert len(renderer._coarse) == 0
+
+
+def test_kernels_are_compiled_for_one_kind_of_array():
+    cloud, camera = random_cloud(0), random_camera(0)
+    frame = CPU.render([Instance(cloud)], camera)
+    before = len(cpu._project.signatures)
+    received = np.frombuffer(cloud.positions.tobytes(), np.float32).reshape(-1, 3)
+    assert not received.flags.writeable
+    assert np.array_equal(CPU.render([Instance(replace(cloud, positions=received))], camera).colour, frame.colour)
+    assert len(cpu._project.signatures) == before == 1
+
+
 def test_less_detail_keeps_a_grid_with_gaps_in_order():
     cloud = _grid_cloud(7, 9)
     gappy = cloud.select(np.arange(63) % 5 != 0)
@@ -202,14 +256,17 @@ def test_less_detail_keeps_a_grid_with_gaps_in_order():
 
 
 def test_compiling_is_announced_only_if_it_takes_long(monkeypatch):
+    CPU.render([], random_camera(0))
     said = []
+    monkeypatch.setattr(cpu, "_NOTICE_AFTER_S", 60.0)
     CpuRenderer(said.append).render([], random_camera(0))
     assert said == [], "everything is compiled by now"
+    monkeypatch.setattr(cpu, "_NOTICE_AFTER_S", 0.01)
 
     def slow(*args):
         import time
 
-        time.sleep(2.3)
+        time.sleep(0.3)
 
     monkeypatch.setattr(cpu, "_render", slow)
     CpuRenderer(said.append)._compile()

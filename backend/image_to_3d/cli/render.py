@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import Cancelled, ImageTo3DError
@@ -40,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
     for scene, stem in zip(args.scenes, _stems(args.scenes), strict=True):
         path_name = "camera_traj.json" if len(args.scenes) == 1 else f"{stem}.camera_traj.json"
         try:
-            report = render_outputs.render_cloud(read_ply(scene), args.output, stem, args, renderer, path_name)
+            progress = _show_progress(scene.name) if sys.stderr.isatty() else None
+            report = render_outputs.render_cloud(
+                read_ply(scene), args.output, stem, args, renderer, path_name, progress
+            )
         except Cancelled:
             raise
         except ImageTo3DError as error:
@@ -57,6 +61,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
+
+
+def _show_progress(name: str) -> Callable[[str, float], None]:
+    """A line on the terminal that counts up and is gone at the end."""
+
+    def show(stage: str, fraction: float) -> None:
+        line = f"{name}: {stage} {fraction:4.0%}"
+        print("\r" + (line if fraction < 1 else " " * len(line) + "\r"), end="", file=sys.stderr, flush=True)
+
+    return show
 
 
 def _stems(scenes: list[Path]) -> list[str]:

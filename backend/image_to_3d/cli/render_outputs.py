@@ -350,6 +350,16 @@ class _Sinks:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
+        if error[0] is None and len(self._path.cameras) > 1:
+            self._remove_older()
+
+    def _remove_older(self) -> None:
+        """Pictures that an earlier, longer run left behind the last one would become part of this film."""
+        for kind in self._SUFFIXES.keys() & set(self._kinds):
+            number = len(self._path.cameras)
+            while (file := self._picture(kind, number)).is_file():
+                file.unlink()
+                number += 1
 
     def _picture(self, kind: str, number: int) -> Path:
         if len(self._path.cameras) == 1:

@@ -48,7 +48,8 @@ _LANES = 8
 _FINISHED, _PLANE_RED, _PLANE_GREEN, _PLANE_BLUE, _PLANE_DEPTH = (np.uintp(i * _PIXELS) for i in range(1, 6))
 _CHECK_EVERY = 32  # Gaussians between two looks at whether a tile is finished
 _MAX_PAIRS = 1 << 26  # Gaussian-tile pairs held at once (a quarter of a gigabyte); more are drawn in bands of tile rows
-_CHUNKS_PER_THREAD = 4
+_CHUNKS = 32  # units of work that projecting is divided into, or one for each thread if there are more
+_NOTICE_AFTER_S = 2.0  # loading what was compiled before takes a third of a second
 
 # columns of the records that blending reads
 _U, _V, _A, _C, _SHEAR, _LOG_O, _RED, _GREEN, _BLUE, _Z = range(10)
@@ -83,7 +84,7 @@ def _project(
         camera: (8,) fx, fy, cx, cy, width, height, near, far, float64.
         chunks: (K + 1,) rows where each unit of parallel work begins.
         records: (M, 10) float32 out: u, v, precision along the row, 1/variance down the column, shear, log2 opacity, RGB, z.
-        boxes: (M, 4) int32 out: first and last-but-one tile column and row; empty where nothing is drawn.
+        boxes: (M, 4) int32 out: first tile column and the one after the last, the same for rows; empty where nothing is drawn.
         counts: (K, tiles) int32 out, added to.
     """
     fx, fy, cx, cy, width, height, near, far = camera
@@ -94,10 +95,7 @@ def _project(
         count = counts[chunk]
         for i in range(chunks[chunk], chunks[chunk + 1]):
             row = first_row + i
-            boxes[row, 0] = 0
-            boxes[row, 1] = 0
-            boxes[row, 2] = 0
-            boxes[row, 3] = 0
+            boxes[row, 0], boxes[row, 1], boxes[row, 2], boxes[row, 3] = 0, 0, 0, 0
             px, py, pz = np.float64(positions[i, 0]), np.float64(positions[i, 1]), np.float64(positions[i, 2])
             z = linear[2, 0] * px + linear[2, 1] * py + linear[2, 2] * pz + shift[2]
             opacity = opacities[i]
@@ -122,8 +120,6 @@ def _project(
             s = 2.0 / (qw * qw + qx * qx + qy * qy + qz * qz)
             s0, s1, s2 = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
             # rows of A = J · linear · R · diag(scales): the projected covariance is A Aᵀ
-            a0, a1, a2 = 0.0, 0.0, 0.0
-            b0, b1, b2 = 0.0, 0.0, 0.0
             t00 = j00 * linear[0, 0] + j02 * linear[2, 0]
             t01 = j00 * linear[0, 1] + j02 * linear[2, 1]
             t02 = j00 * linear[0, 2] + j02 * linear[2, 2]
@@ -219,7 +215,7 @@ def _sort_by_depth(rows, keys, spare_rows, spare_keys):
     bits = 0
     while (np.int64(high - low) >> bits) > 0:
         bits += 1
-    widest = 8 if n < 2048 else 11
+    widest = 8 if n < 2048 else 11  # emptying 2048 buckets is worth it for long lists only
     passes = (bits + widest - 1) // widest
     if passes == 0:
         return rows
@@ -286,8 +282,9 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
         red, green, blue, z = record[_RED], record[_GREEN], record[_BLUE], record[_Z]
         u, v = record[_U] - f4(left), record[_V] - f4(top) - f4(0.5)
         reach = np.sqrt(max(log_o - _CUT, f4(0.0)) / c)
-        first = int(max(np.ceil(v - reach), f4(0.0)))
-        last = int(min(np.floor(v + reach), f4(rows_used - 1)))
+        # bounded on both sides: what is too large for an integer must not become a row
+        first = int(min(max(np.ceil(v - reach), f4(0.0)), f4(TILE)))
+        last = int(max(min(np.floor(v + reach), f4(rows_used - 1)), f4(-1.0)))
         for row in range(first, last + 1):
             dv = f4(row) - v
             centre = u + shear * dv
@@ -299,10 +296,9 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
             for block in range(begin, end):
                 base = np.uintp(row * TILE + block * _LANES)
                 du0 = f4(block * _LANES) + f4(0.5) - centre
+                # unsigned indices are not tested for being negative, which would keep this loop out of vector registers
                 for lane in range(_LANES):
-                    j = base + np.uintp(
-                        lane
-                    )  # unsigned: no test for negative indices, which would keep this loop scalar
+                    j = base + np.uintp(lane)
                     du = f4(lane) + du0
                     alpha = min(_exp2(max(peak - a * du * du, f4(-64.0))), _MAX_ALPHA)
                     T = pixels[j]
@@ -358,6 +354,20 @@ _lock = threading.Lock()
 """One picture at a time: every one uses all cores, and numba's simplest thread pool must not be entered twice."""
 
 
+class _Scratch:
+    """Projected Gaussians of the last picture, kept for the next: fresh memory costs more than filling it."""
+
+    def __init__(self) -> None:
+        self._records = np.empty((0, _RECORD), np.float32)
+        self._boxes = np.empty((0, 4), np.int32)
+
+    def of_size(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Uninitialised records (n, 10) and boxes (n, 4)."""
+        if not n <= len(self._records) <= 4 * n:
+            self._records, self._boxes = np.empty((n, _RECORD), np.float32), np.empty((n, 4), np.int32)
+        return self._records[:n], self._boxes[:n]
+
+
 class CpuRenderer:
     """Renders on all cores.
 
@@ -370,6 +380,7 @@ class CpuRenderer:
     def __init__(self, say: Callable[[str], None] = log.warning) -> None:
         self._say = say
         self._ready = False
+        self._scratch = _Scratch()
         self._coarse: weakref.WeakKeyDictionary[Any, dict[int, Splats]] = weakref.WeakKeyDictionary()
         self.seconds: dict[str, float] = {}
         """Wall time of the last picture's stages: ``project``, ``list``, ``draw``."""
@@ -383,23 +394,27 @@ class CpuRenderer:
         with _lock:
             if not self._ready:
                 self._compile()
-            arrays, self.seconds = _render(instances, camera, settings.eps2d)
+            arrays, self.seconds = _render(instances, camera, settings.eps2d, self._scratch)
         return make_frame(*arrays, settings)
 
     def _coarser(self, cloud: Splats, factor: int) -> Splats:
         levels = self._coarse.setdefault(cloud, {})
-        if factor not in levels:
-            levels[factor] = coarser(cloud, factor)
-        return levels[factor]
+        level = levels.get(factor)
+        if level is None:
+            level = coarser(cloud, factor)
+            if level is not cloud:  # an entry that held its own key would never go
+                levels[factor] = level
+        return level
 
     def _compile(self) -> None:
         """Compile, or load what was compiled before, and say so if it takes long enough to be noticed."""
         sentence = "Compiling the CPU renderer; this takes some seconds and happens only once."
-        notice = threading.Timer(2.0, self._say, [sentence])
+        notice = threading.Timer(_NOTICE_AFTER_S, self._say, [sentence])
         notice.daemon = True
         notice.start()
         try:
-            _render([Instance(_one_gaussian())], Camera.at_origin(Intrinsics.centred(8.0, 8, 8)), 0.0)
+            camera = Camera.at_origin(Intrinsics.centred(8.0, 8, 8))
+            _render([Instance(_one_gaussian())], camera, 0.0, self._scratch)
         finally:
             notice.cancel()
         self._ready = True
@@ -413,7 +428,7 @@ def _one_gaussian() -> GaussianCloud:
 
 
 def _render(
-    instances: Sequence[Instance], camera: Camera, eps2d: float
+    instances: Sequence[Instance], camera: Camera, eps2d: float, scratch: _Scratch
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], dict[str, float]]:
     """Premultiplied colour (H, W, 3), alpha (H, W) and Σ w·z (H, W) of all instances, and seconds per stage."""
     started = time.perf_counter()
@@ -425,14 +440,14 @@ def _render(
     )
     sizes = [len(instance.cloud.positions) for instance in instances]
     firsts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    records = np.empty((firsts[-1], _RECORD), np.float32)
-    boxes = np.empty((firsts[-1], 4), np.int32)
-    chunks = [np.linspace(0, size, threads * _CHUNKS_PER_THREAD + 1).astype(np.int64) for size in sizes]
-    counts = np.zeros((len(instances), threads * _CHUNKS_PER_THREAD, tiles_x * tiles_y), np.int32)
+    records, boxes = scratch.of_size(int(firsts[-1]))
+    units = max(threads, _CHUNKS)
+    chunks = [np.linspace(0, size, units + 1).astype(np.int64) for size in sizes]
+    counts = np.zeros((len(instances), units, tiles_x * tiles_y), np.int32)
     for instance, first, bounds, count in zip(instances, firsts, chunks, counts, strict=False):
         cloud, camera_from_object = instance.cloud, camera.world_to_camera @ instance.object_to_world
         _project(
-            cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, cloud.colours,
+            *map(_frozen, (cloud.positions, cloud.rotations, cloud.scales, cloud.opacities, cloud.colours)),
             np.ascontiguousarray(camera_from_object[:3, :3]), np.ascontiguousarray(camera_from_object[:3, 3]),
             lens, camera.orthographic, float(eps2d), tiles_x, tiles_y, int(first), bounds, records, boxes, count,
         )  # fmt: skip
@@ -455,6 +470,13 @@ def _render(
         seconds["list"] += listed - clock
         seconds["draw"] += time.perf_counter() - listed
     return (colour, alpha, depth), seconds
+
+
+def _frozen(array: NDArray) -> NDArray[np.float32]:
+    """A read-only view, float32 and in C order: one type of argument, whatever the cloud was made from, is compiled once."""
+    view = np.ascontiguousarray(array, np.float32).view()
+    view.setflags(write=False)
+    return view
 
 
 def _bands(row_starts: NDArray[np.int64]) -> list[tuple[int, int]]:
