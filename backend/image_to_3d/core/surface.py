@@ -106,7 +106,7 @@ def quantisation(w: Array) -> Float64:
     values, inverse, counts = np.unique(w[known], return_inverse=True, return_counts=True)
     if len(values) < 3:
         return out
-    window = np.ones(9)
+    window = np.ones(min(9, len(values)))
     gap = np.diff(values, append=values[-1] + (values[-1] - values[-2]))
     mean_gap = np.convolve(gap, window, "same") / np.convolve(np.ones_like(gap), window, "same")
     cells = np.convolve(counts, window, "same") / np.convolve(np.ones_like(gap), window, "same")

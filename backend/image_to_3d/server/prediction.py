@@ -38,7 +38,13 @@ def _filters(request: Predict) -> Filters:
     )
 
 
-def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress: Progress, scene: str = "") -> Result:
+def predict(
+    request: Predict,
+    engine_for: Callable[[str, str], Engine],
+    progress: Progress,
+    scene: str = "",
+    checkpoint: str | None = None,
+) -> Result:
     """Run a request.
 
     Args:
@@ -46,6 +52,7 @@ def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress
         engine_for: ``engine_for(name, precision)`` gives a loaded engine.
         progress: gets the stages ``decode``, those of the engine, and ``pack``; may raise Cancelled.
         scene: id that the result will be known by.
+        checkpoint: weights of SHARP, if the person who started the backend named a file.
 
     Raises:
         ImageTo3DError: with the code to reply.
@@ -63,7 +70,7 @@ def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress
 
         depth = stretch_to_photo(depth, photo)
     decoded = time.perf_counter()
-    name = resolve(request.engine, has_depth=depth is not None)
+    name = resolve(request.engine, depth is not None, checkpoint)
     engine = engine_for(name, request.precision)
     prediction = engine.predict(photo, depth, progress)
     cloud = _filters(request).apply(prediction.cloud)

@@ -401,7 +401,7 @@ class Service:
                     state=e.state,  # type: ignore[arg-type]
                     note=e.note,
                 )
-                for e in engine_states()
+                for e in engine_states(self.options.engine.checkpoint)
             ],
             capabilities=["render", "upload_scene"],
         )
