@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from .options import add_engine_options
+from .photos import load_depth_for, load_photo
+from .predict import make_engine
 
 if TYPE_CHECKING:
     from ..core.calibration import Scale
@@ -72,15 +75,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="PERCENT",
         help="standard deviation of the scale of the engine or depth file, if you know better than the assumption",
     )
-    _add_source_options(parser)
+    add_engine_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     return parser
-
-
-def _add_source_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("photo")
-    group.add_argument("--depth", type=Path, metavar="FILE", help="depth in metres (PNG in mm, EXR, NPY, NPZ)")
-    group.add_argument("--focal-mm", type=float, metavar="MM", help="focal length as 35 mm equivalent")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -124,12 +121,12 @@ def load_cloud(args: argparse.Namespace) -> GaussianCloud:
 
 
 def _cloud_of_photo(path: Path, args: argparse.Namespace) -> GaussianCloud:
-    from ..engines.depth_map import DepthMapEngine
-    from ..io.depth import load_depth
-    from ..io.photo import load_photo
-
-    photo = load_photo(path).with_focal(mm35=args.focal_mm)
-    return DepthMapEngine().predict(photo, None if args.depth is None else load_depth(args.depth)).cloud
+    photo = load_photo(path, args)
+    depth = load_depth_for(path, photo, args)
+    prediction = make_engine(args).predict(photo, depth)
+    for sentence in prediction.warnings:
+        print(sentence, file=sys.stderr)
+    return prediction.cloud
 
 
 @dataclass(frozen=True)
@@ -230,6 +227,7 @@ def calibrated(
     from ..core.calibration import KnownLength, calibrate_disparity, calibrate_scale, engine_scale
     from ..core.measuring import distance, lateral_share, point_at
     from ..core.planes import find_planes
+    from ..core.relative_depth import AffineInverseDepth
     from ..core.surface import SurfaceGrid
 
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
@@ -252,7 +250,7 @@ def calibrated(
             lateral_share=share,
             residuals_m=fit.residuals_m,
         )
-        return SurfaceGrid(fit.depth(grid.w), grid.intrinsics), scale
+        return SurfaceGrid(AffineInverseDepth(fit.a, fit.b).depth(grid.w), grid.intrinsics), scale
     lengths = []
     for a, b, metres in ends:
         length, sd = distance(a, b)

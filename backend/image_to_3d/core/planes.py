@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .surface import Array, Float64, Mask, SurfaceGrid, label_regions, planes_through
+from .surface import Array, Float64, Mask, SurfaceGrid, label_regions
 
 PlaneKind = Literal["floor", "ceiling", "wall", "other"]
 
@@ -249,7 +249,7 @@ def fit_plane(grid: SurfaceGrid, region: Mask) -> Plane | None:
         return None
     rays, w = grid.rays.reshape(-1, 3)[index], grid.w.ravel()[index]
     tolerance = np.maximum(_COARSE_TOLERANCE * w, 3.0 * grid.noise.ravel()[index])
-    candidates = planes_through(grid.local, grid.intrinsics).reshape(-1, 3)[index]
+    candidates = grid.m.reshape(-1, 3)[index]
     chosen = candidates[np.isfinite(candidates).all(axis=1)]
     rng = np.random.default_rng(0)
     if len(chosen) > 50:
@@ -281,7 +281,7 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
     small = grid.thinned(_SEARCH_COLS)
     w, noise = small.w.ravel(), small.noise.ravel()
     rays = small.rays.reshape(-1, 3)
-    m_local = planes_through(small.local, small.intrinsics).reshape(-1, 3)
+    m_local = small.m.reshape(-1, 3)
     unit_normals = small.normals.reshape(-1, 3)
     with np.errstate(invalid="ignore"):
         free = np.isfinite(w) & np.isfinite(m_local).all(axis=1)

@@ -263,9 +263,14 @@ class SurfaceGrid:
         return fit_local_planes(self.w)
 
     @cached_property
+    def m(self) -> Float64:
+        """(rows, cols, 3) local planes as m = n / d, 1/m; NaN where unknown."""
+        return planes_through(self.local, self.intrinsics)
+
+    @cached_property
     def normals(self) -> Float64:
         """(rows, cols, 3) unit normals towards the camera; NaN where unknown."""
-        return normals_of_planes(planes_through(self.local, self.intrinsics))
+        return normals_of_planes(self.m)
 
     @cached_property
     def noise(self) -> Float64:
