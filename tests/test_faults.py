@@ -185,7 +185,7 @@ def check_bombardment(backend: Backend, count: int) -> None:
     with Client() as client:
         client.call(SEEDS[-1], timeout=20)  # starts the render worker
     backend.wait_ready()
-    bombard(500, seed=1)  # warm: caches, buffers
+    bombard(max(500, count // 3), seed=1)  # until caches and the allocator's pools have their size
     with Client() as client:
         wait_until(lambda: report(client)["waiting"] == 0 and report(client)["running"] is None)
     memory, files, threads = footprint(backend.pid)
@@ -629,7 +629,7 @@ def test_a_soak_leaks_nothing(own_home: Path) -> None:
             assert now[2] <= threads_before
             assert now[0] < memory + 40_000_000
         with Client() as client:
-            assert report(client)["scenes"]["count"] <= 1  # the upload; every result was dropped
+            assert report(client)["scenes"]["bytes"] < 1_000_000  # small uploads; every result was dropped
 
 
 def test_no_temporary_file_is_left_by_the_tests_of_this_module(backend: Backend) -> None:

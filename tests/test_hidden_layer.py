@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from image_to_3d.core import GaussianCloud, Intrinsics
 from image_to_3d.core.hidden_layer import fill_behind_edges
 from image_to_3d.core.lifting import lift
+from image_to_3d.io.ply import read_ply, write_ply
 
 ROWS, COLS, F = 60, 90, 70.0
 K = Intrinsics.centred(F, COLS, ROWS)
@@ -115,3 +116,12 @@ def test_clouds_of_two_layers_are_refused():
     both = fill_behind_edges(_cloud(_scene()))
     with pytest.raises(ValueError, match="one grid layer"):
         fill_behind_edges(both)
+
+
+def test_both_layers_and_the_mark_survive_a_file(tmp_path):
+    both = fill_behind_edges(_cloud(_scene()))
+    write_ply(tmp_path / "two.ply", both)
+    again = read_ply(tmp_path / "two.ply")
+    assert again.grid == both.grid
+    np.testing.assert_array_equal(again.cells(), both.cells())
+    assert again.provenance.details["invented_layers"] == [1]

@@ -40,11 +40,11 @@ def _checkpoint(name: str, folder: Path) -> Path:
     return path
 
 
-def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+def run(args: argparse.Namespace | None = None) -> list[dict[str, Any]]:
     """Rows with ``name`` and ``seconds`` (median of several runs).
 
     Args:
-        args: ``quick`` leaves DPT-Large out; both optional: ``device`` and ``threads``.
+        args: all optional: ``quick`` leaves DPT-Large out; ``device`` and ``threads``.
     """
     threads = getattr(args, "threads", None)
     if threads:

@@ -7,6 +7,8 @@ angles do not stay right.
 
 Here a and b come from a stated assumption. Lengths that a person knows replace it: going from one pair (a, b) to another is
 1/z' = α / z + β, a projective map of the points that needs neither the photo nor the disparity (:func:`change_inverse_depth`).
+To calibrate, take the cloud's own 1/z for the disparity: :func:`~image_to_3d.core.calibration.calibrate_disparity` with points of
+the cloud answers α and β as its a and b.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ class InferenceWorker:
         wanted = (name, precision)
         if wanted not in self._engines:
             self._unload()
-            options = EngineOptions(self._options.device, precision, self._options.checkpoint)
+            checkpoint = self._options.checkpoint if name == "sharp" else None  # the option names SHARP's weights
+            options = EngineOptions(self._options.device, precision, checkpoint)
             self._engines[wanted] = create_engine(name, options)
         return self._engines[wanted]
 

@@ -100,6 +100,10 @@ class ServiceOptions:
 class Service:
     """Binds at construction, serves in :meth:`run`.
 
+    Attributes:
+        endpoint: where it listens.
+        is_loopback: only this machine can reach it.
+
     Raises:
         ImageTo3DError: the address cannot be bound.
     """
@@ -124,7 +128,8 @@ class Service:
             self._authenticator.stop()
             self._context.destroy(0)
             raise
-        if not is_loopback(host):
+        self.is_loopback = is_loopback(host)
+        if not self.is_loopback:
             log.warning(
                 "Listening on a network. Every connection is encrypted; only authorised keys get in: image-to-3d authorise"
             )
