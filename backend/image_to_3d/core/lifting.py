@@ -25,7 +25,8 @@ def grid_size(width: int, height: int, max_cells: int) -> tuple[int, int]:
     if width * height <= max_cells:
         return height, width
     shrink = np.sqrt(max_cells / (width * height))
-    return max(1, int(height * shrink)), max(1, int(width * shrink))
+    rows = max(1, min(int(height * shrink), max_cells))
+    return rows, max(1, min(int(width * shrink), max_cells // rows))
 
 
 def average_colours(pixels: NDArray[np.uint8], rows: int, cols: int) -> NDArray[np.float32]:
@@ -76,13 +77,14 @@ def lift(
     known = np.isfinite(w)
     if not known.any():
         raise ValueError("the depth map holds no known depth")
-    du, dv, _ = depth_maps.fit_local_planes(w)
+    local = depth_maps.fit_local_planes(w)
+    du, dv = np.moveaxis(np.where(local.supported[..., None], local.gradient, 0.0), -1, 0)
     index = np.flatnonzero(known).astype(np.int32)
     ray_x, ray_y = intrinsics.pixel_rays(rows, cols)
     rays = np.stack([ray_x[index % cols], ray_y[index // cols], np.ones(len(index))], axis=-1)
     z = 1.0 / w.ravel()[index]
     step = (intrinsics.width / cols / intrinsics.fx, intrinsics.height / rows / intrinsics.fy)
-    scales, rotations = _footprints(rays, z, du.ravel()[index], dv.ravel()[index], step)
+    scales, rotations = footprints(rays, z, du.ravel()[index], dv.ravel()[index], step)
     return GaussianCloud(
         positions=(rays * z[:, None]).astype(np.float32),
         scales=scales,
@@ -96,7 +98,7 @@ def lift(
     )
 
 
-def _footprints(
+def footprints(
     rays: NDArray[np.float64],
     z: NDArray[np.float64],
     du: NDArray[np.float64],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from dataclasses import dataclass
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from . import weights
 from .base import Engine, EngineInfo, EngineOptions
 from .depth_map import INFO as DEPTH_MAP
+from .sharp import INFO as SHARP
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class EngineEntry:
 
 
 ENGINES: dict[str, EngineEntry] = {
+    SHARP.name: EngineEntry(SHARP, "image_to_3d.engines.sharp.engine:SharpEngine"),
     DEPTH_MAP.name: EngineEntry(DEPTH_MAP, "image_to_3d.engines.depth_map:DepthMapEngine"),
 }
 
@@ -36,22 +40,51 @@ class EngineReadiness:
     note: str = ""
 
 
-def engine_states() -> list[EngineReadiness]:
-    """Every engine with its state, in the order of the table."""
-    return [EngineReadiness(entry.info, "ready") for entry in ENGINES.values()]
+LITE = "lite"
+"""The engine that ``auto`` falls back to: its weights come with the package."""
 
 
-def resolve(name: str, has_depth: bool = False) -> str:
+def engine_states(checkpoint: str | None = None) -> list[EngineReadiness]:
+    """Every engine with its state, in the order of the table.
+
+    Args:
+        checkpoint: weights of SHARP, if a person named a file.
+    """
+    return [_readiness(entry.info, checkpoint if name == SHARP.name else None) for name, entry in ENGINES.items()]
+
+
+def _readiness(info: EngineInfo, checkpoint: str | None) -> EngineReadiness:
+    if not info.needs_weights:
+        return EngineReadiness(info, "ready")
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("timm") is None:
+        return EngineReadiness(info, "unavailable", "It needs PyTorch and timm: pip install torch torchvision timm")
+    return EngineReadiness(info, *weights.state(info.name, checkpoint))
+
+
+def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -> str:
     """The engine that ``auto`` stands for; other names are checked and returned.
 
+    ``auto`` is ``depth-map`` where a depth file comes with the photo, else ``sharp`` where its weights may be used, else ``lite``.
+
+    Args:
+        checkpoint: weights of SHARP, if a person named a file.
+
     Raises:
-        ImageTo3DError: ``bad_request`` for an unknown name, ``weights_missing`` if ``auto`` finds nothing.
+        ImageTo3DError: ``bad_request`` for an unknown name; ``weights_missing`` or ``licence_not_accepted`` if ``auto`` finds
+            nothing.
     """
     if name == "auto":
         if has_depth:
             return DEPTH_MAP.name
+        sharp = _readiness(SHARP, checkpoint)
+        if sharp.state == "ready":
+            return SHARP.name
+        if LITE in ENGINES and checkpoint is None:
+            return LITE
         raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING, "No engine can make depth from a bare photo.", "Give a depth file."
+            ErrorCode.LICENCE_NOT_ACCEPTED if sharp.state == "licence_not_accepted" else ErrorCode.WEIGHTS_MISSING,
+            "No engine can make depth from a bare photo yet.",
+            f"For the engine sharp: {sharp.note.rstrip('.')}. Or give a depth file.",
         )
     if name not in ENGINES:
         raise ImageTo3DError(

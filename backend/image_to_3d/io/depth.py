@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .atomic import atomic_open
+from .atomic import atomic_open, atomic_path
 from .photo import MAX_PIXELS, read_file_bytes
 
 MILLIMETRE = 0.001
@@ -166,3 +166,23 @@ def write_depth_png(path: str | Path, depth: NDArray[np.floating]) -> None:
     millimetres = np.clip(np.nan_to_num(np.asarray(depth, np.float64) / MILLIMETRE, nan=0.0), 0, 65535)
     with atomic_open(path) as stream:
         Image.fromarray(np.rint(millimetres).astype(np.uint16)).save(stream, format="PNG")
+
+
+def write_depth_exr(path: str | Path, depth: NDArray[np.floating]) -> None:
+    """OpenEXR with one float32 channel Z in metres; infinity = unknown, as depth passes of renderers have it.
+
+    Raises:
+        ImageTo3DError: ``engine_failed`` if the optional OpenEXR package is missing or the folder not writable.
+    """
+    try:
+        import OpenEXR
+    except ImportError:
+        raise ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            "Writing EXR needs the OpenEXR package.",
+            "Install it with: pip install 'image-to-3d[exr]'.",
+        ) from None
+    values = np.ascontiguousarray(np.where(np.isfinite(depth), depth, np.inf), np.float32)
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with atomic_path(path) as temporary:
+        OpenEXR.File(header, {"Z": values}).write(str(temporary))

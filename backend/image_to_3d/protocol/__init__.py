@@ -2,6 +2,17 @@
 
 from .client import Client, ClientThread, ConnectionLost, Event
 from .endpoint import Endpoint, published
+from .frames import FrameEvent, FrameThread
 from .messages import PROTOCOL_VERSION
 
-__all__ = ["PROTOCOL_VERSION", "Client", "ClientThread", "ConnectionLost", "Endpoint", "Event", "published"]
+__all__ = [
+    "PROTOCOL_VERSION",
+    "Client",
+    "ClientThread",
+    "ConnectionLost",
+    "Endpoint",
+    "Event",
+    "FrameEvent",
+    "FrameThread",
+    "published",
+]

@@ -6,12 +6,16 @@ queue: what a user interface needs.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
+import socket as sockets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -20,6 +24,7 @@ from .. import __version__
 from ..core.errors import ErrorCode, ImageTo3DError
 from .endpoint import Endpoint, published
 from .keys import KeyPair, load_or_create
+from .mapped import map_file
 from .messages import (
     Accepted,
     Cancel,
@@ -28,6 +33,7 @@ from .messages import (
     Message,
     Predict,
     ProgressReport,
+    UploadScene,
     Welcome,
 )
 from .wire import WireError, decode_reply, encode
@@ -56,6 +62,7 @@ def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> N
     socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
     socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
     socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.IPV6, int("[" in endpoint.control))
 
 
 def is_interim(reply: Message, is_job: bool) -> bool:
@@ -95,6 +102,7 @@ class Client:
         configure(self._socket, found, self._keys)
         self._monitor = self._socket.get_monitor_socket(
             zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_CONNECT_RETRIED
             | zmq.EVENT_HANDSHAKE_SUCCEEDED
             | zmq.EVENT_HANDSHAKE_FAILED_AUTH
             | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -131,7 +139,8 @@ class Client:
                 break
             if time.monotonic() > deadline:
                 raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.")
-        reply = self.call(Hello("image-to-3d", __version__), timeout=CONNECT_SECONDS)
+        shares_files = bool(self.endpoint.shared) and Path(self.endpoint.shared).is_dir()
+        reply = self.call(Hello("image-to-3d", __version__, shares_files), timeout=CONNECT_SECONDS)
         if not isinstance(reply, Welcome):
             raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
         return reply
@@ -149,11 +158,20 @@ class Client:
                     "The backend does not know this client.",
                     f"On its machine run: image-to-3d authorise {self._keys.public}",
                 )
+            elif event == zmq.EVENT_CONNECT_RETRIED:
+                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")
             elif event == zmq.EVENT_DISCONNECTED:
                 raise ConnectionLost("The connection to the backend was lost.")
             else:
                 raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.")
         return made
+
+    def _open_shared(self, name: str) -> memoryview:
+        return map_file(Path(self.endpoint.shared) / name)
+
+    def also_wake_for(self, wake: sockets.socket) -> None:
+        """Let :meth:`receive` return early when something can be read from ``wake``."""
+        self._poller.register(wake, zmq.POLLIN)
 
     def send(self, message: Message) -> int:
         """Send a request and return its id."""
@@ -174,7 +192,7 @@ class Client:
         ready = dict(self._poller.poll(int(timeout * 1000)))
         if self._socket in ready:
             frames = self._socket.recv_multipart(copy=False)
-            return decode_reply([frame.buffer for frame in frames])
+            return decode_reply([frame.buffer for frame in frames], self._open_shared)
         if self._monitor in ready:
             self._monitor_events(0)
         return None
@@ -218,6 +236,37 @@ class Client:
         raise ConnectionLost("The backend did not answer in time.")
 
 
+def frames_endpoint(client: Client) -> Endpoint:
+    """Where the frame socket of a connected client's server is."""
+    host = client.endpoint.control.rpartition(":")[0]
+    return replace(client.endpoint, control=f"{host}:{client.welcome.frames_port}")
+
+
+class WakeUp:
+    """Lets one thread end another's wait on sockets."""
+
+    def __init__(self) -> None:
+        self.receiver, self._sender = sockets.socketpair()
+        self.receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def set(self) -> None:
+        """End the wait, or the next one."""
+        with contextlib.suppress(OSError):  # full: it will wake up anyhow; closed: nobody waits
+            self._sender.send(b"!")
+
+    def clear(self) -> None:
+        """Wait again."""
+        with contextlib.suppress(OSError):
+            while self.receiver.recv(4096):
+                pass
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.receiver.close()
+        self._sender.close()
+
+
 @dataclass(frozen=True, eq=False)
 class Event:
     """What :class:`ClientThread` hands over.
@@ -225,6 +274,7 @@ class Event:
     Attributes:
         ticket: the request it belongs to; 0 for events of the connection.
         reply: a reply of the server, or None.
+        prepared: what the request's ``prepare`` made of its last reply.
         error: what went wrong, or None.
         welcome: set when a connection was made.
     """
@@ -233,13 +283,30 @@ class Event:
     reply: Message | None = None
     error: ImageTo3DError | None = None
     welcome: Welcome | None = None
+    prepared: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    ticket: int
+    make: Callable[[], Message]
+    prepare: Callable[[Message], Any] | None = None
+    retried: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _InFlight:
+    request_id: int
+    is_job: bool
+    prepare: Callable[[Message], Any] | None
+    retry: _Request | None  # what to send again if the connection is lost
 
 
 class ClientThread:
     """A client on its own thread: submit requests, poll for events, never wait.
 
     The connection is made when the first request comes and again after it was lost. Requests in flight when that happens
-    end with a :class:`ConnectionLost` event.
+    end with a :class:`ConnectionLost` event, but for ``upload_scene``, which is sent once more because that is harmless.
 
     Args:
         find: called on the thread to learn where the backend is; it may start one and take its time. Raises
@@ -249,10 +316,11 @@ class ClientThread:
     def __init__(self, find: Callable[[], Endpoint]) -> None:
         self._find = find
         self._tickets = itertools.count(1)
-        self._requests: queue.SimpleQueue[tuple[int, Message] | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._ids: dict[int, tuple[int, bool]] = {}  # ticket of a request in flight → id on the wire, and is it a job
+        self._in_flight: dict[int, _InFlight] = {}  # by ticket
         self._client: Client | None = None
+        self._wake = WakeUp()
         self._thread = threading.Thread(target=self._run, name="image-to-3d client", daemon=True)
         self._thread.start()
 
@@ -261,15 +329,23 @@ class ClientThread:
         """False after :meth:`close`."""
         return self._thread.is_alive()
 
-    def submit(self, message: Message) -> int:
-        """Queue a request; its events carry the returned ticket."""
+    def submit(self, request: Message | Callable[[], Message], prepare: Callable[[Message], Any] | None = None) -> int:
+        """Queue a request; its events carry the returned ticket.
+
+        Args:
+            request: a message, or a function that makes it on the client's thread, where reading a large file holds up nobody.
+            prepare: called on the client's thread with the last reply; its result comes as ``Event.prepared``.
+
+        Both functions may raise :class:`~image_to_3d.core.ImageTo3DError`; it becomes the error of the request.
+        """
         ticket = next(self._tickets)
-        self._requests.put((ticket, message))
+        make = (lambda: request) if isinstance(request, Message) else request
+        self._put(_Request(ticket, make, prepare))
         return ticket
 
     def cancel(self, ticket: int) -> None:
         """Ask the server to stop a job; its last event says ``cancelled``."""
-        self._requests.put((-ticket, Cancel(0)))
+        self._put(_Request(-ticket, lambda: Cancel(0)))
 
     def poll(self) -> list[Event]:
         """Events since the last call, in order; never blocks."""
@@ -282,32 +358,43 @@ class ClientThread:
 
     def close(self, timeout: float = 2.0) -> None:
         """Stop the thread."""
-        self._requests.put(None)
+        self._put(None)
         self._thread.join(timeout)
+
+    def _put(self, request: _Request | None) -> None:
+        self._requests.put(request)
+        self._wake.set()
 
     def _run(self) -> None:
         while True:
             try:
-                item = self._requests.get(timeout=None if self._client is None else 0.01)
+                item = self._requests.get(block=self._client is None)
             except queue.Empty:
                 self._receive()
                 continue
             if item is None:
                 break
-            self._handle(*item)
+            self._handle(item)
         if self._client is not None:
             self._client.close()
+        self._wake.close()
 
-    def _handle(self, ticket: int, message: Message) -> None:
+    def _handle(self, request: _Request) -> None:
+        ticket = request.ticket
         try:
             if ticket < 0:
-                if self._client is not None and -ticket in self._ids:
-                    self._client.send(Cancel(self._ids[-ticket][0]))
+                if self._client is not None and -ticket in self._in_flight:
+                    self._client.send(Cancel(self._in_flight[-ticket].request_id))
                 return
+            message = request.make()
             if self._client is None:
                 self._client = Client(self._find())
+                self._client.also_wake_for(self._wake.receiver)
                 self._events.put(Event(0, welcome=self._client.welcome))
-            self._ids[ticket] = (self._client.send(message), message.TYPE == JOB)
+            harmless = isinstance(message, UploadScene) and not request.retried
+            retry = replace(request, make=lambda: message, retried=True) if harmless else None
+            request_id = self._client.send(message)
+            self._in_flight[ticket] = _InFlight(request_id, message.TYPE == JOB, request.prepare, retry)
         except ConnectionLost as error:
             self._drop(error)
             if ticket > 0:
@@ -320,7 +407,8 @@ class ClientThread:
     def _receive(self) -> None:
         assert self._client is not None
         try:
-            found = self._client.receive(0.02)
+            found = self._client.receive(1.0)
+            self._wake.clear()
         except WireError as error:
             self._finish(error.request_id, error=error)
             return
@@ -330,27 +418,48 @@ class ClientThread:
         if found is None:
             return
         message_id, reply = found
-        ticket = next((t for t, (i, _) in self._ids.items() if i == message_id), None)
+        ticket = next((t for t, known in self._in_flight.items() if known.request_id == message_id), None)
         if ticket is None:
             return
         if isinstance(reply, ErrorReply):
             self._finish(message_id, error=error_from_reply(reply))
-        else:
-            if not is_interim(reply, self._ids[ticket][1]):
-                del self._ids[ticket]
+        elif is_interim(reply, self._in_flight[ticket].is_job):
             self._events.put(Event(ticket, reply=reply))
+        else:
+            self._events.put(self._last_event(ticket, reply, self._in_flight.pop(ticket).prepare))
+
+    @staticmethod
+    def _last_event(ticket: int, reply: Message, prepare: Callable[[Message], Any] | None) -> Event:
+        if prepare is None:
+            return Event(ticket, reply=reply)
+        try:
+            return Event(ticket, reply=reply, prepared=prepare(reply))
+        except ImageTo3DError as error:
+            return Event(ticket, error=error)
+        except Exception as error:  # the thread outlives whatever is wrong with one reply
+            return Event(
+                ticket,
+                error=ImageTo3DError(
+                    ErrorCode.INTERNAL,
+                    f"The backend's answer cannot be used: {error}.",
+                    "Use an add-on and a backend of the same version.",
+                ),
+            )
 
     def _finish(self, message_id: int, error: ImageTo3DError) -> None:
-        for ticket, (known, _) in list(self._ids.items()):
-            if known == message_id:
-                del self._ids[ticket]
+        for ticket, known in list(self._in_flight.items()):
+            if known.request_id == message_id:
+                del self._in_flight[ticket]
                 self._events.put(Event(ticket, error=error))
 
     def _drop(self, error: ConnectionLost) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-        for ticket in self._ids:
-            self._events.put(Event(ticket, error=error))
-        self._ids.clear()
         self._events.put(Event(0, error=error))
+        for ticket, lost in self._in_flight.items():
+            if lost.retry is not None:
+                self._requests.put(lost.retry)
+            else:
+                self._events.put(Event(ticket, error=error))
+        self._in_flight.clear()

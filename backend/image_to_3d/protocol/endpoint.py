@@ -20,12 +20,14 @@ class Endpoint:
         server_key: public CURVE key of the server.
         pid: of the server if it runs on this machine, else 0.
         version: of the server's package, for messages.
+        shared: folder in which it hands large arrays to clients of this account; empty for a server elsewhere.
     """
 
     control: str
     server_key: str
     pid: int = 0
     version: str = ""
+    shared: str = ""
 
 
 def published_path() -> Path:
@@ -50,7 +52,11 @@ def published() -> Endpoint | None:
     try:
         stored = json.loads(published_path().read_text("utf-8"))
         endpoint = Endpoint(
-            str(stored["control"]), str(stored["server_key"]), int(stored["pid"]), str(stored.get("version", ""))
+            str(stored["control"]),
+            str(stored["server_key"]),
+            int(stored["pid"]),
+            str(stored.get("version", "")),
+            str(stored.get("shared", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -58,7 +64,7 @@ def published() -> Endpoint | None:
 
 
 def process_exists(pid: int) -> bool:
-    """Is there a process with this id?"""
+    """Is there a running process with this id? One that has ended and waits for its parent to notice does not count."""
     if pid <= 0:
         return False
     if os.name == "nt":
@@ -79,4 +85,8 @@ def process_exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):  # not Linux
+        return True
+    return state not in (b"Z", b"X")

@@ -171,11 +171,17 @@ def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
 @_request
 @dataclass(frozen=True, eq=False)
 class Hello(Message):
-    """First message of a client. Answered by ``welcome``."""
+    """First message of a client on each socket. Answered by ``welcome``.
+
+    Attributes:
+        client, client_version: for the log.
+        shares_files: large arrays may come as files in the folder that the server published, see :mod:`.mapped`.
+    """
 
     TYPE: ClassVar[str] = "hello"
     client: str
     client_version: str
+    shares_files: bool = False
 
 
 @_request
@@ -257,7 +263,8 @@ class Render(Message):
         frame: chosen by the client, comes back with the picture.
         instances: scenes and where they stand.
         eps2d: pixels² added to the projected covariance.
-        latest_only: skip this frame if a newer one of the same client waits.
+        detail: 1 draws every Gaussian; at n > 1 a slow renderer may draw one for each n × n cells of the picture grid.
+        latest_only: skip this frame, with ``error`` ``cancelled``, if a newer one of the same client waits.
     """
 
     TYPE: ClassVar[str] = "render"
@@ -266,6 +273,7 @@ class Render(Message):
     camera: Camera
     eps2d: float = 0.3
     latest_only: bool = True
+    detail: int = 1
 
 
 @_request
@@ -295,7 +303,7 @@ class Welcome(Message):
     Attributes:
         device: for people, e.g. ``cuda (NVIDIA …)``.
         memory_bytes: free memory of the device.
-        frames_endpoint_port: TCP port of the frame socket.
+        frames_port: TCP port of the frame socket, on the same host as the control socket.
         capabilities: names of optional features, e.g. ``render``.
     """
 
@@ -354,7 +362,7 @@ class Frame(Message):
     """A rendered picture, top row first.
 
     Attributes:
-        colour: (H, W, 4) sRGB-encoded premultiplied colour and alpha.
+        colour: (H, W, 4) sRGB-encoded colour, then multiplied by alpha, and alpha.
         depth: (H, W) float16 metres along the camera's z, infinite where nothing is.
         size: width, height, to be compared with what was asked for.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import types
 import typing
 from functools import cache
@@ -104,6 +105,8 @@ def to_plain(value: Any) -> Any:
         return {k: to_plain(v) for k, v in value.items()}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()  # file names may hold bytes that are no text
     return value
 
 
@@ -121,7 +124,7 @@ def from_plain(annotation: Any, value: Any, name: str = "value") -> Any:
         return from_plain(inner[0], value, name)
     if origin is Literal:
         if value not in args or not isinstance(value, type(args[0])):
-            raise SchemaError(f"{name} is {value!r}, expected one of {', '.join(map(str, args))}")
+            raise SchemaError(f"{name} is {reprlib.repr(value)}, expected one of {', '.join(map(str, args))}")
         return value
     if origin is list:
         if not isinstance(value, list) or len(value) > MAX_LIST:
@@ -147,7 +150,7 @@ def _scalar(annotation: Any, value: Any, name: str) -> Any:
             return value
     elif annotation in (str, bool) and isinstance(value, annotation):
         return value
-    raise SchemaError(f"{name} is {str(value)[:40]!r}, expected {getattr(annotation, '__name__', annotation)}")
+    raise SchemaError(f"{name} is {reprlib.repr(value)}, expected {getattr(annotation, '__name__', annotation)}")
 
 
 def build(cls: type[T], value: Any, name: str = "", arrays: dict[str, NDArray[Any]] | None = None) -> T:

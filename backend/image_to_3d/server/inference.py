@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 import time
-from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 
-import msgpack
 import psutil
 
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 from ..engines.base import Engine, EngineOptions
-from ..protocol.messages import ErrorReply, Message, Predict, ProgressReport, Result
+from ..protocol.messages import ErrorReply, Message, Predict, ProgressReport
 from ..protocol.wire import decode_request, encode
-from .pipes import Tag, key_bytes, receive, send, split_key
+from .pipes import Tag, number, split_key
 from .prediction import predict
+from .worker_side import (
+    DEVICE_FAILURE,
+    Link,
+    error_reply,
+    is_device_failure,
+    is_out_of_memory,
+    out_of_memory,
+    run_worker,
+)
 
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.05
 
 
-def worker_main(pipe: Connection, options: EngineOptions) -> None:
+def worker_main(pipe: Connection, folder: str, options: EngineOptions) -> None:
     """Entry point of the process; returns when the front says so or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the front decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    worker = InferenceWorker(pipe, options)
-    try:
-        send(pipe, Tag.READY, msgpack.packb(describe_device(options)))
-        worker.run()
-    except (EOFError, OSError):
-        pass
 
+    def work(link: Link) -> None:
+        link.ready(describe_device(options))
+        InferenceWorker(link, options).run()
 
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    run_worker(pipe, folder, work)
 
 
 def describe_device(options: EngineOptions) -> dict[str, str | int]:
@@ -56,10 +51,10 @@ def describe_device(options: EngineOptions) -> dict[str, str | int]:
 
 
 class InferenceWorker:
-    """Runs requests that come through the pipe, in order; answers each with exactly one ``DONE``."""
+    """Runs requests that come through the link, in order; answers each exactly once."""
 
-    def __init__(self, pipe: Connection, options: EngineOptions) -> None:
-        self._pipe = pipe
+    def __init__(self, link: Link, options: EngineOptions) -> None:
+        self._link = link
         self._options = options
         self._engines: dict[tuple[str, str], Engine] = {}
         self._cancelled: set[int] = set()
@@ -69,10 +64,9 @@ class InferenceWorker:
         """Work until told to quit. Raises EOFError then."""
         while True:
             while not self._waiting:
-                self._take(*receive(self._pipe))
-            key, frames = self._waiting.pop(0)
-            message_id, reply = self._answer(key, frames)
-            send(self._pipe, Tag.DONE, key_bytes(key), *encode(reply, message_id))
+                self._take(*self._link.receive())
+            key, (output, header) = self._waiting.pop(0)
+            self._answer(key, output.decode(), header)
             self._cancelled.discard(key)
 
     def _take(self, tag: Tag, frames: list[bytes]) -> None:
@@ -83,48 +77,49 @@ class InferenceWorker:
         elif tag is Tag.QUIT:
             raise EOFError
         elif tag is Tag.UNLOAD:
-            for engine in self._engines.values():
-                engine.unload()
-            self._engines.clear()
+            self._unload()
 
-    def _answer(self, key: int, frames: list[bytes]) -> tuple[int, Message]:
-        message_id, request = decode_request(frames)
+    def _unload(self) -> None:
+        for engine in self._engines.values():
+            engine.unload()
+        self._engines.clear()
+
+    def _answer(self, key: int, output: str, header: bytes) -> None:
+        message_id, request = decode_request([header], self._link.open)
         assert isinstance(request, Predict)
         last_sent = 0.0
 
         def progress(stage: str, fraction: float) -> None:
             nonlocal last_sent
-            while self._pipe.poll():
-                self._take(*receive(self._pipe))
+            while self._link.waiting():
+                self._take(*self._link.receive())
             if key in self._cancelled:
                 raise Cancelled
             now = time.monotonic()
             if now - last_sent >= PROGRESS_SECONDS or fraction >= 1.0:
                 last_sent = now
-                report = encode(ProgressReport(stage, float(fraction)), message_id)
-                send(self._pipe, Tag.PROGRESS, key_bytes(key), *report)
+                report = encode(ProgressReport(stage, min(max(float(fraction), 0.0), 1.0)), message_id)
+                self._link.send(Tag.PROGRESS, number(key), *report)
 
+        reply: Message
+        poisoned = False
         try:
-            result: Result = predict(request, self._engine, progress)
-            return message_id, result
+            reply = predict(request, self._engine, progress, scene=output)
         except ImageTo3DError as error:
-            return message_id, ErrorReply(error.code.value, error.message, error.hint)
+            reply = error_reply(error)
         except (EOFError, BrokenPipeError):
             raise
-        except MemoryError:
-            self._engines.clear()
-            return message_id, ErrorReply(
-                ErrorCode.OUT_OF_MEMORY.value,
-                "There is not enough memory for this photo.",
-                "Close other programs or use a smaller engine.",
-            )
         except Exception as error:
-            log.exception("job %d failed", key)
-            return message_id, ErrorReply(
-                ErrorCode.ENGINE_FAILED.value,
-                f"The engine failed: {type(error).__name__}: {error}.",
-                "Try another engine; the backend's log has the details.",
-            )
+            if is_out_of_memory(error):
+                self._unload()
+                reply = out_of_memory("photo", "Close other programs or use a smaller engine.")
+            else:
+                log.exception("job %d failed", key)
+                poisoned = is_device_failure(error)
+                reply = DEVICE_FAILURE if poisoned else _engine_failed(error)
+        self._link.reply(key, message_id, reply, output, last=poisoned)
+        if poisoned:
+            raise EOFError
 
     def _engine(self, name: str, precision: str) -> Engine:
         """The engine, kept warm between photos; others are unloaded to make room."""
@@ -132,9 +127,15 @@ class InferenceWorker:
 
         wanted = (name, precision)
         if wanted not in self._engines:
-            for other in self._engines.values():
-                other.unload()
-            self._engines.clear()
+            self._unload()
             options = EngineOptions(self._options.device, precision, self._options.checkpoint)
             self._engines[wanted] = create_engine(name, options)
         return self._engines[wanted]
+
+
+def _engine_failed(error: Exception) -> ErrorReply:
+    return ErrorReply(
+        ErrorCode.ENGINE_FAILED.value,
+        f"The engine failed: {type(error).__name__}: {str(error)[:200]}.",
+        "Try another engine; the backend's log has the details.",
+    )

@@ -28,13 +28,14 @@ def decode_request_photo(request: Predict) -> Photo:
     return photo.with_focal(request.mm35, request.fov_deg)
 
 
-def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress: Progress) -> Result:
+def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress: Progress, scene: str = "") -> Result:
     """Run a request.
 
     Args:
         request: as it came.
         engine_for: ``engine_for(name, precision)`` gives a loaded engine.
         progress: gets the stages ``decode``, those of the engine, and ``pack``; may raise Cancelled.
+        scene: id that the result will be known by.
 
     Raises:
         ImageTo3DError: with the code to reply.
@@ -59,6 +60,7 @@ def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress
     seconds = {"decode": decoded - start, **prediction.seconds, "total": time.perf_counter() - start}
     return Result(
         **cloud_fields(prediction.cloud),
+        scene=scene,
         focal=Focal(photo.focal.px, photo.focal.mm35, photo.focal.source),
         device=prediction.device,
         precision=prediction.precision,

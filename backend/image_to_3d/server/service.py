@@ -1,29 +1,30 @@
-"""The front of the backend: owns the sockets, queues jobs, keeps scenes, watches the workers, and never computes."""
+"""The front of the backend: owns the sockets, queues work, keeps scenes, watches the workers, and never computes."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import os
 import time
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
+import psutil
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
-from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
 
 from .. import __version__
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 from ..engines.base import EngineOptions
 from ..engines.registry import engine_states
 from ..protocol import endpoint as endpoints
 from ..protocol.endpoint import Endpoint
 from ..protocol.keys import AuthorisedClients, load_or_create
+from ..protocol.mapped import new_name
 from ..protocol.messages import (
     PROTOCOL_VERSION,
     Accepted,
@@ -35,6 +36,7 @@ from ..protocol.messages import (
     Message,
     Predict,
     ProgressReport,
+    Render,
     Result,
     Shutdown,
     State,
@@ -42,22 +44,37 @@ from ..protocol.messages import (
     UploadScene,
     Welcome,
 )
-from ..protocol.wire import WireError, decode_reply, decode_request, encode
-from .inference import worker_main
-from .jobs import Job, JobQueue
-from .pipes import Tag, key_bytes, split_key
-from .scenes import SceneStore, scene_id
+from ..protocol.messages import Frame as FrameReply
+from ..protocol.schema import to_plain
+from ..protocol.wire import WireError, decode_reply, decode_request, encode, frames_from_file, point_to_file
+from . import inference, rendering
+from .jobs import Job, JobQueue, RenderJob, RenderQueue
+from .pipes import Tag, number, split_key
+from .rendering import MakeRenderer, default_renderer
+from .scenes import DEFAULT_BUDGET_BYTES, Scene, SceneStore, content_id
+from .shared_folder import SharedFolder
+from .sockets import (
+    LOOPBACK,
+    MAX_FRAME_BYTES,
+    MAX_PREVIEW_REQUEST_BYTES,
+    KeyCheck,
+    bind_router,
+    bound_address,
+    check_address,
+    is_loopback,
+    key_of,
+    reachable,
+)
 from .worker_process import DEAD, WorkerProcess
 
 log = logging.getLogger(__name__)
 
 EVENTS = "inproc://worker-events"
-MAX_FRAME_BYTES = 1 << 30
 HOUSEKEEPING_SECONDS = 1.0
 CANCEL_GRACE_SECONDS = 10.0
-HEARTBEAT_MS = 1000
-HEARTBEAT_TIMEOUT_MS = 4000
-LOOPBACK = "tcp://127.0.0.1:*"
+FRAME_FILES_PER_CLIENT = 10
+FRAME_FILE_SECONDS = 5.0
+MAX_REMEMBERED_CLIENTS = 4096
 
 
 @dataclass(frozen=True)
@@ -65,31 +82,18 @@ class ServiceOptions:
     """How to run the backend.
 
     Attributes:
-        bind: ZeroMQ TCP address; ``*`` takes a free port.
+        bind: ZeroMQ TCP address; ``*`` takes a free port. Frames get the next port, or another free one.
         idle_exit_minutes: stop when nobody has been connected for so long; None: never.
         engine: how engines are built.
+        scene_bytes: how much the resident scenes may take.
+        make_renderer: run in the render worker.
     """
 
     bind: str = LOOPBACK
     idle_exit_minutes: float | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
-
-
-class _KeyCheck:
-    """Asks the list of authorised clients at each new connection."""
-
-    def __init__(self, clients: AuthorisedClients) -> None:
-        self._clients = clients
-
-    def callback(self, domain: str, key: bytes) -> bool:
-        try:
-            allowed = self._clients.allows(z85.encode(key).decode() if len(key) == 32 else key.decode())
-        except (ImageTo3DError, UnicodeDecodeError) as error:
-            log.error("%s", error)
-            allowed = False
-        if not allowed:
-            log.warning("A client with an unknown key was turned away.")
-        return allowed
+    scene_bytes: int = DEFAULT_BUDGET_BYTES
+    make_renderer: MakeRenderer = default_renderer
 
 
 class Service:
@@ -101,36 +105,60 @@ class Service:
 
     def __init__(self, options: ServiceOptions | None = None) -> None:
         self.options = options or ServiceOptions()
+        host, port = check_address(self.options.bind)
         self._context: zmq.Context[Any] = zmq.Context()
+        self._context.setsockopt(zmq.MAX_SOCKETS, 4096)
         self._keys = load_or_create("server")
-        self._clients = AuthorisedClients()
-        load_or_create("client")  # so that clients of this account find their key
+        self._own_client_key = load_or_create("client").public  # made here so that clients of this account find it
+        self._check = KeyCheck(AuthorisedClients())
         self._authenticator = ThreadAuthenticator(self._context, log=log)
         self._authenticator.start()
-        self._authenticator.configure_curve_callback("*", credentials_provider=_KeyCheck(self._clients))
+        self._authenticator.configure_curve_callback("*", credentials_provider=self._check)
         try:
-            self._control = self._router(self.options.bind)
-            host = self.options.bind.rpartition(":")[0]
-            self._frames = self._router(f"{host}:*")
+            self._control = bind_router(self._context, self._keys, self.options.bind, MAX_FRAME_BYTES)
+            frames = f"tcp://{host}:{'*' if port is None else port + 1}"
+            self._frames = bind_router(self._context, self._keys, frames, MAX_PREVIEW_REQUEST_BYTES)
+            self._folder = SharedFolder()
         except BaseException:
             self._authenticator.stop()
             self._context.destroy(0)
             raise
-        self.endpoint = Endpoint(_last_endpoint(self._control), self._keys.public, os.getpid(), __version__)
-        self._frames_port = int(_last_endpoint(self._frames).rpartition(":")[2])
-        self._monitor = self._control.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        if not is_loopback(host):
+            log.warning(
+                "Listening on a network. Every connection is encrypted; only authorised keys get in: image-to-3d authorise"
+            )
+        self.endpoint = Endpoint(
+            reachable(bound_address(self._control)),
+            self._keys.public,
+            os.getpid(),
+            __version__,
+            shared=str(self._folder.path),
+        )
+        self._frames_port = int(bound_address(self._frames).rpartition(":")[2])
+        self._monitors = [
+            socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+            for socket in (self._control, self._frames)
+        ]
+        self._connections: list[set[int]] = [set(), set()]
         self._events = self._context.socket(zmq.PULL)
         self._events.bind(EVENTS)
-        self._worker = WorkerProcess("inference", worker_main, (self.options.engine,), self._context, EVENTS)
-        self._worker_ready = False
-        self._device: dict[str, Any] = {"device": "", "memory": 0}
+        shared = str(self._folder.path)
+        self._inference = WorkerProcess(
+            "inference", inference.worker_main, (shared, self.options.engine), self._context, EVENTS
+        )
+        self._rendering = WorkerProcess(
+            "rendering", rendering.worker_main, (shared, self.options.make_renderer), self._context, EVENTS
+        )
         self._queue = JobQueue()
         self._running: Job | None = None
+        self._pictures = RenderQueue()
+        self._drawing: RenderJob | None = None
         self._keys_of_jobs = itertools.count(1)
-        self._scenes = SceneStore()
-        self._connected = 0
-        self._idle_since = time.monotonic()
-        self._started = time.time()
+        budget = min(self.options.scene_bytes, self._folder.free_bytes() // 2, psutil.virtual_memory().total // 4)
+        self._scenes = SceneStore(self._folder, budget)
+        self._sharing: OrderedDict[bytes, None] = OrderedDict()  # clients that can open files of the shared folder
+        self._frame_files: OrderedDict[bytes, deque[tuple[float, str]]] = OrderedDict()
+        self._started = self._idle_since = time.monotonic()
         self._stopping = False
 
     # --- life -----------------------------------------------------------------------------------------------------------
@@ -138,22 +166,22 @@ class Service:
     def run(self) -> None:
         """Serve until :meth:`stop`, a ``shutdown`` request, or nobody has needed the backend for long enough."""
         poller = zmq.Poller()
-        for socket in (self._control, self._frames, self._monitor, self._events):
+        for socket in (self._control, self._frames, *self._monitors, self._events):
             poller.register(socket, zmq.POLLIN)
-        self._worker.start()
-        endpoints.publish(self.endpoint)
-        log.info("serving at %s, process %d", self.endpoint.control, os.getpid())
         next_check = 0.0
         try:
+            self._inference.start()
+            endpoints.publish(self.endpoint)
+            log.info("serving at %s, process %d", self.endpoint.control, os.getpid())
             while not self._stopping:
                 ready = dict(poller.poll(int(HOUSEKEEPING_SECONDS * 1000)))
-                if self._monitor in ready:
-                    self._count_connections()
                 if self._events in ready:
                     self._on_worker_event(self._events.recv_multipart())
                 for socket in (self._control, self._frames):
                     if socket in ready:
                         self._on_request(socket, socket.recv_multipart(copy=False))
+                if any(monitor in ready for monitor in self._monitors):
+                    self._track_connections()
                 if time.monotonic() >= next_check:
                     next_check = time.monotonic() + HOUSEKEEPING_SECONDS
                     self._housekeeping()
@@ -166,60 +194,59 @@ class Service:
 
     def _close(self) -> None:
         endpoints.withdraw(os.getpid())
-        leaving = ErrorReply(
-            ErrorCode.SHUTTING_DOWN.value, "The backend is stopping.", "Start it again and repeat the request."
+        leaving = ImageTo3DError(
+            ErrorCode.SHUTTING_DOWN, "The backend is stopping.", "Start it again and repeat the request."
         )
-        for job in ([self._running] if self._running else []) + list(self._queue):
-            with contextlib.suppress(zmq.ZMQError):
-                self._control.send_multipart([job.client, *encode(leaving, job.message_id)], flags=zmq.NOBLOCK)
-        self._worker.close(timeout=1.0)
-        self._control.disable_monitor()
-        self._monitor.close(0)
+        for job in [*filter(None, [self._running]), *self._queue]:
+            self._error(self._control, job.client, job.message_id, leaving)
+        for picture in [*filter(None, [self._drawing]), *self._pictures]:
+            self._error(self._frames, picture.client, picture.message_id, leaving)
+        workers = (self._inference, self._rendering)
+        for worker in workers:
+            worker.ask_to_end()
+        for worker in workers:
+            worker.close(timeout=1.0)
+        for socket, monitor in zip((self._control, self._frames), self._monitors, strict=True):
+            socket.disable_monitor()
+            monitor.close(0)
         self._events.close(0)
         self._authenticator.stop()
         for socket in (self._control, self._frames):
             socket.close(500)  # let the last replies leave
         self._context.term()
+        self._folder.close()
         log.info("stopped")
 
-    def _router(self, address: str) -> zmq.Socket[bytes]:
-        socket = self._context.socket(zmq.ROUTER)
-        socket.curve_server = True
-        socket.curve_secretkey = self._keys.secret.encode()
-        socket.curve_publickey = self._keys.public.encode()
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        socket.setsockopt(zmq.SNDHWM, 256)
-        socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
-        try:
-            socket.bind(address)
-        except zmq.ZMQError as error:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                f"The address {address} cannot be used: {error.strerror}.",
-                "An address looks like tcp://127.0.0.1:5555; the port must be free.",
-            ) from None
-        return socket
+    def _track_connections(self) -> None:
+        """Which TCP connections are open, by their file descriptors: strangers who never say hello leave the count alone."""
+        for monitor, open_ones in zip(self._monitors, self._connections, strict=True):
+            while monitor.poll(0):
+                event = recv_monitor_message(monitor)
+                if int(event["event"]) == zmq.EVENT_ACCEPTED:
+                    open_ones.add(int(event["value"]))
+                else:
+                    open_ones.discard(int(event["value"]))
 
-    def _count_connections(self) -> None:
-        while self._monitor.poll(0):
-            event = int(recv_monitor_message(self._monitor)["event"])
-            self._connected += 1 if event == zmq.EVENT_HANDSHAKE_SUCCEEDED else -1
-        self._connected = max(0, self._connected)
+    @property
+    def _connected(self) -> int:
+        return len(self._connections[0])
 
     def _housekeeping(self) -> None:
         now = time.monotonic()
-        for position, job in enumerate(list(self._queue)):
+        for position, waiting in enumerate(list(self._queue)):
             ahead = position + (self._running is not None)
-            if not self._reply(job.client, job.message_id, ProgressReport(f"waiting, {ahead} before this", 0.0)):
-                self._forget_client(job.client)
+            self._report_progress(waiting, ProgressReport(f"waiting, {ahead} before this", 0.0))
         job = self._running
-        if job is not None and job.cancelled_at is not None and now - job.cancelled_at > CANCEL_GRACE_SECONDS:
-            log.warning("job %d does not stop; restarting the worker", job.key)
-            self._worker.kill()
+        if job is not None:
+            self._report_progress(job, ProgressReport(job.stage, job.fraction))  # is the client still there?
+            if job.cancelled_at is not None and now - job.cancelled_at > CANCEL_GRACE_SECONDS:
+                log.warning("job %d does not stop; restarting the worker", job.key)
+                self._inference.kill()
+        for worker in (self._inference, self._rendering):
+            worker.restart_if_due()
+        self._give_up_if_hopeless()
+        self._delete_frame_files(now)
+        self._folder.sweep()
         if self._connected or self._running or len(self._queue):
             self._idle_since = now
         limit = self.options.idle_exit_minutes
@@ -227,25 +254,53 @@ class Service:
             log.info("nobody was connected for %g minutes", limit)
             self._stopping = True
 
+    def _report_progress(self, job: Job, report: ProgressReport) -> None:
+        if not self._reply(self._control, job.client, job.message_id, report):
+            self._forget_client(job.client)
+
+    def _give_up_if_hopeless(self) -> None:
+        """Nothing waits forever for a worker that cannot start."""
+        failed = ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            "A process of the backend ends as soon as it is started.",
+            "Run: image-to-3d doctor; the backend's log has the details.",
+        )
+        if self._inference.hopeless:
+            while (job := self._queue.pop()) is not None:
+                self._error(self._control, job.client, job.message_id, failed)
+        if self._rendering.hopeless:
+            while (picture := self._pictures.pop()) is not None:
+                self._error(self._frames, picture.client, picture.message_id, failed)
+
     # --- replies --------------------------------------------------------------------------------------------------------
 
-    def _reply(self, client: bytes, message_id: int, message: Message) -> bool:
-        return self._send(client, encode(message, message_id))
+    def _reply(self, socket: zmq.Socket[bytes], client: bytes, message_id: int, message: Message) -> bool:
+        return self._send(socket, client, encode(message, message_id))
 
-    def _send(self, client: bytes, frames: Sequence[Any]) -> bool:
+    def _send(self, socket: zmq.Socket[bytes], client: bytes, frames: Sequence[Any]) -> bool:
         """False if the client is gone or does not read."""
         try:
-            self._control.send_multipart([client, *frames], flags=zmq.NOBLOCK, copy=False)
+            socket.send_multipart([client, *frames], flags=zmq.NOBLOCK, copy=False)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
             return False
         return True
 
+    def _error(self, socket: zmq.Socket[bytes], client: bytes, message_id: int, error: ImageTo3DError) -> None:
+        self._reply(socket, client, message_id, ErrorReply(error.code.value, error.message, error.hint))
+
+    def _send_with_file(self, socket: zmq.Socket[bytes], client: bytes, header: bytes, name: str) -> bool:
+        """A reply whose arrays lie in a file: by its name to those who can open it, else streamed from the mapped file."""
+        if client in self._sharing:
+            return self._send(socket, client, [point_to_file(header, name)])
+        return self._send(socket, client, frames_from_file(header, self._folder.open(name)))
+
     def _forget_client(self, client: bytes) -> None:
         dropped = self._queue.remove(client)
         if self._running is not None and self._running.client == client:
             self._cancel_running()
+        self._sharing.pop(client, None)
         if dropped:
             log.info("a client is gone; %d of its jobs were dropped", len(dropped))
 
@@ -253,62 +308,87 @@ class Service:
 
     def _on_request(self, socket: zmq.Socket[bytes], parts: list[zmq.Frame]) -> None:
         client, frames = parts[0].bytes, [part.buffer for part in parts[1:]]
+        message_id = 0
         try:
             message_id, request = decode_request(frames)
-        except WireError as error:
-            self._error(client, error.request_id, error)
-            return
-        try:
+            key = key_of(parts[-1])
+            if not self._check.allows(key):
+                raise ImageTo3DError(
+                    ErrorCode.UNAUTHORISED,
+                    "This client is no longer authorised.",
+                    f"On the backend's machine run: image-to-3d authorise {key}",
+                )
             if socket is self._control:
-                self._handle(client, message_id, request, frames)
+                self._handle(client, key, message_id, request, frames)
             else:
-                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "This request belongs on the control socket.")
+                self._handle_preview(client, message_id, request, frames)
+        except WireError as error:
+            self._error(socket, client, error.request_id, error)
         except ImageTo3DError as error:
-            self._error(client, message_id, error)
+            self._error(socket, client, message_id, error)
         except Exception:
-            log.exception("a %s request failed", request.TYPE)
-            self._error(
-                client,
-                message_id,
-                ImageTo3DError(
-                    ErrorCode.INTERNAL, "The backend made a mistake.", "Its log has the details; please report it."
-                ),
+            log.exception("a request failed")
+            mistake = ImageTo3DError(
+                ErrorCode.INTERNAL, "The backend made a mistake.", "Its log has the details; please report it."
             )
+            self._error(socket, client, message_id, mistake)
 
-    def _error(self, client: bytes, message_id: int, error: ImageTo3DError) -> None:
-        self._reply(client, message_id, ErrorReply(error.code.value, error.message, error.hint))
-
-    def _handle(self, client: bytes, message_id: int, request: Message, frames: Sequence[Any]) -> None:
+    def _handle(self, client: bytes, key: str, message_id: int, request: Message, frames: Sequence[Any]) -> None:
+        reply: Message = Accepted()
         if isinstance(request, Hello):
-            self._reply(client, message_id, self._welcome())
+            reply = self._greet(client, request)
         elif isinstance(request, Predict):
             self._accept(client, message_id, frames)
+            return
         elif isinstance(request, Cancel):
             self._cancel(client, request.job)
-            self._reply(client, message_id, Accepted())
         elif isinstance(request, UploadScene):
-            request.to_cloud()  # refuses arrays that do not fit together
-            blobs = [bytes(frame) for frame in frames]
-            scene = scene_id(blobs[1:])
-            self._scenes.put(scene, blobs)
-            self._reply(client, message_id, Accepted(scene=scene))
+            reply = Accepted(scene=self._upload(request, frames))
         elif isinstance(request, DropScene):
             self._scenes.drop(request.scene)
-            self._reply(client, message_id, Accepted())
         elif isinstance(request, Status):
-            self._reply(client, message_id, State(self._report()))
+            reply = State(self._report())
         elif isinstance(request, Shutdown):
-            self._reply(client, message_id, Accepted())
+            if key != self._own_client_key:
+                raise ImageTo3DError(
+                    ErrorCode.UNAUTHORISED,
+                    "Only the account that runs the backend can stop it.",
+                    "On its machine run: image-to-3d stop",
+                )
             self._stopping = True
         else:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"A {request.TYPE} request does not belong on this socket.")
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST, f"A {request.TYPE} request does not belong on the control socket."
+            )
+        self._reply(self._control, client, message_id, reply)
 
-    def _welcome(self) -> Welcome:
+    def _handle_preview(self, client: bytes, message_id: int, request: Message, frames: Sequence[Any]) -> None:
+        if isinstance(request, Hello):
+            self._reply(self._frames, client, message_id, self._greet(client, request))
+        elif isinstance(request, Render):
+            for instance in request.instances:
+                self._scenes.get(instance.scene)  # known, and now recently used
+            job = RenderJob(next(self._keys_of_jobs), client, message_id, request, [bytes(frames[0])])
+            for stale in self._pictures.put(job):
+                replaced = ImageTo3DError(ErrorCode.CANCELLED, "A newer picture was asked for.")
+                self._error(self._frames, client, stale.message_id, replaced)
+            self._start_renderer()
+            self._draw_next()
+        else:
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST, f"A {request.TYPE} request does not belong on the frame socket."
+            )
+
+    def _greet(self, client: bytes, hello: Hello) -> Welcome:
+        if hello.shares_files:
+            self._sharing[client] = None
+            while len(self._sharing) > MAX_REMEMBERED_CLIENTS:
+                self._sharing.popitem(last=False)
         return Welcome(
             server_version=__version__,
             protocol_version=PROTOCOL_VERSION,
-            device=self._device["device"],
-            memory_bytes=self._device["memory"],
+            device=self._inference.facts.get("device", ""),
+            memory_bytes=self._inference.facts.get("memory", 0),
             frames_port=self._frames_port,
             engines=[
                 EngineState(
@@ -322,7 +402,7 @@ class Service:
                 )
                 for e in engine_states()
             ],
-            capabilities=[],
+            capabilities=["render", "upload_scene"],
         )
 
     def _report(self) -> dict[str, Any]:
@@ -332,38 +412,71 @@ class Service:
             "protocol": PROTOCOL_VERSION,
             "pid": os.getpid(),
             "address": self.endpoint.control,
-            "uptime_s": round(time.time() - self._started, 1),
-            "device": self._device["device"],
-            "memory_bytes": self._device["memory"],
-            "worker": {"pid": self._worker.pid, "ready": self._worker_ready},
+            "frames_port": self._frames_port,
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "device": self._inference.facts.get("device", ""),
+            "memory_bytes": self._inference.facts.get("memory", 0),
+            "renderer": self._rendering.facts.get("why", ""),
+            "workers": {
+                worker.name: {"pid": worker.pid, "ready": worker.ready}
+                for worker in (self._inference, self._rendering)
+                if worker.started
+            },
             "clients": self._connected,
             "running": None if running is None else {"stage": running.stage, "fraction": running.fraction},
             "waiting": len(self._queue),
             "scenes": {"count": len(self._scenes), "bytes": self._scenes.bytes},
         }
 
-    # --- jobs -----------------------------------------------------------------------------------------------------------
+    def _upload(self, request: UploadScene, frames: Sequence[Any]) -> str:
+        if (
+            len(
+                {
+                    len(a)
+                    for a in (request.positions, request.scales, request.rotations, request.colours, request.opacities)
+                }
+            )
+            > 1
+        ):
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                "The arrays of the scene differ in length.",
+                "Give every Gaussian all its values.",
+            )
+        scene = content_id([msgpack.packb(to_plain(request)), *frames[1:]])
+        if scene in self._scenes:
+            self._scenes.get(scene)
+        else:
+            name = self._folder.write(frames[1:])
+            self._scenes.put(Scene(scene, name, bytes(frames[0]), sum(map(len, frames[1:]))))
+        self._start_renderer()
+        return scene
+
+    # --- photos ---------------------------------------------------------------------------------------------------------
 
     def _accept(self, client: bytes, message_id: int, frames: Sequence[Any]) -> None:
-        job = Job(next(self._keys_of_jobs), client, message_id, [bytes(frame) for frame in frames])
+        job = Job(next(self._keys_of_jobs), client, message_id, list(frames))
         ahead = self._queue.put(job) + (self._running is not None)
-        self._reply(client, message_id, Accepted(position=ahead))
+        self._reply(self._control, client, message_id, Accepted(position=ahead))
         self._run_next()
 
     def _run_next(self) -> None:
-        if self._running is not None or not self._worker_ready:
-            return
-        job = self._queue.pop()
-        if job is None:
-            return
-        self._running = job
-        job.stage = "starting"
-        self._worker.send(Tag.RUN, key_bytes(job.key), *job.frames)
-        job.frames = []
+        while self._running is None and self._inference.ready and (job := self._queue.pop()) is not None:
+            header = bytes(job.frames[0])
+            try:
+                if len(job.frames) > 1:
+                    job.input = self._folder.write(job.frames[1:])
+                    header = point_to_file(header, job.input)
+            except ImageTo3DError as error:
+                self._error(self._control, job.client, job.message_id, error)
+                continue
+            job.output, job.stage, job.frames = new_name(), "starting", []
+            self._running = job
+            self._inference.send(Tag.RUN, number(job.key), job.output.encode(), header)
 
     def _cancel(self, client: bytes, message_id: int) -> None:
         for job in self._queue.remove(client, message_id):
-            self._error(client, job.message_id, ImageTo3DError(ErrorCode.CANCELLED, "Cancelled."))
+            self._error(self._control, client, job.message_id, Cancelled())
         running = self._running
         if running is not None and (running.client, running.message_id) == (client, message_id):
             self._cancel_running()
@@ -372,24 +485,7 @@ class Service:
         job = self._running
         if job is not None and job.cancelled_at is None:
             job.cancelled_at = time.monotonic()
-            self._worker.send(Tag.CANCEL, key_bytes(job.key))
-
-    def _on_worker_event(self, parts: list[bytes]) -> None:
-        generation, kind, frames = int(parts[1]), parts[2], parts[3:]
-        if generation != self._worker.generation:
-            return
-        if kind == DEAD:
-            self._on_worker_death()
-        elif kind == Tag.READY.value:
-            self._device = msgpack.unpackb(frames[0])
-            self._worker_ready = True
-        elif kind == Tag.PROGRESS.value:
-            key, reply = split_key(frames)
-            self._on_progress(key, reply)
-        elif kind == Tag.DONE.value:
-            key, reply = split_key(frames)
-            self._on_done(key, reply)
-        self._run_next()
+            self._inference.send(Tag.CANCEL, number(job.key))
 
     def _on_progress(self, key: int, reply: list[bytes]) -> None:
         job = self._running
@@ -398,51 +494,123 @@ class Service:
         _, report = decode_reply(reply)
         assert isinstance(report, ProgressReport)
         job.stage, job.fraction = report.stage, report.fraction
-        if not self._send(job.client, reply):
+        if not self._send(self._control, job.client, reply):
             self._forget_client(job.client)
 
-    def _on_done(self, key: int, reply: list[bytes]) -> None:
-        job, self._running = self._running, None
+    def _on_result(self, key: int, header: bytes) -> None:
+        job = self._running
         if job is None or job.key != key:
             return
-        _, message = decode_reply(reply)
-        if isinstance(message, Result):
-            scene = scene_id(reply[1:])
-            self._scenes.put(scene, reply)
-            reply = [_with_scene(reply[0], scene), *reply[1:]]
-        if not self._send(job.client, reply):
+        self._running = None
+        if job.input:
+            self._folder.delete(job.input)
+        if msgpack.unpackb(header)["t"] != Result.TYPE:
+            if not self._send(self._control, job.client, [header]):
+                self._forget_client(job.client)
+            return
+        size = sum(map(len, frames_from_file(header, self._folder.open(job.output))[1:]))
+        self._scenes.put(Scene(job.output, job.output, header, size))
+        if self._send_with_file(self._control, job.client, header, job.output):
+            self._start_renderer()
+        else:
             log.info("the client of job %d is gone or does not read", key)
+            self._scenes.drop(job.output)
             self._forget_client(job.client)
 
-    def _on_worker_death(self) -> None:
+    def _on_inference_death(self) -> None:
         job, self._running = self._running, None
-        self._worker_ready = False
-        if job is not None:
-            cancelled = job.cancelled_at is not None
-            error = (
-                ImageTo3DError(ErrorCode.CANCELLED, "Cancelled.")
-                if cancelled
-                else ImageTo3DError(
-                    ErrorCode.ENGINE_FAILED,
-                    "The engine's process ended unexpectedly, probably for lack of memory.",
-                    "Close other programs or take a smaller engine, then try again; the backend itself keeps running.",
-                )
-            )
-            self._error(job.client, job.message_id, error)
-        if not self._stopping:
-            log.warning("the inference worker ended; starting another")
-            self._worker.start()
+        if job is None:
+            return
+        for name in filter(None, (job.input, job.output)):
+            self._folder.delete(name)
+        ended = ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            "The engine's process ended unexpectedly, probably for lack of memory.",
+            "Close other programs or take a smaller engine, then try again; the backend itself keeps running.",
+        )
+        error = Cancelled() if job.cancelled_at is not None else ended
+        self._error(self._control, job.client, job.message_id, error)
 
+    # --- pictures -------------------------------------------------------------------------------------------------------
 
-def _last_endpoint(socket: zmq.Socket[bytes]) -> str:
-    value = socket.getsockopt(zmq.LAST_ENDPOINT)
-    assert isinstance(value, bytes)
-    return value.rstrip(b"\0").decode()
+    def _start_renderer(self) -> None:
+        """With the first scene: whoever only makes clouds does without it."""
+        if not self._rendering.started:
+            self._rendering.start()
 
+    def _draw_next(self) -> None:
+        while self._drawing is None and self._rendering.ready and (job := self._pictures.pop()) is not None:
+            try:
+                scenes = [self._scenes.get(name) for name in {i.scene for i in job.request.instances}]
+            except ImageTo3DError as error:
+                self._error(self._frames, job.client, job.message_id, error)
+                continue
+            job.output = new_name()
+            self._drawing = job
+            parts = [part for s in scenes for part in (s.id.encode(), s.name.encode(), s.header)]
+            self._rendering.send(Tag.RUN, number(job.key), job.output.encode(), job.frames[0], *parts)
 
-def _with_scene(header: bytes, scene: str) -> bytes:
-    """The header of a result with its scene id filled in; the arrays stay untouched."""
-    fields = msgpack.unpackb(header)
-    fields["f"]["scene"] = scene
-    packed: bytes = msgpack.packb(fields, use_bin_type=True)
-    return packed
+    def _on_picture(self, key: int, header: bytes) -> None:
+        job = self._drawing
+        if job is None or job.key != key:
+            return
+        self._drawing = None
+        if msgpack.unpackb(header)["t"] != FrameReply.TYPE:
+            self._send(self._frames, job.client, [header])
+            return
+        self._send_with_file(self._frames, job.client, header, job.output)
+        files = self._frame_files.setdefault(job.client, deque())
+        files.append((time.monotonic(), job.output))
+        if len(files) > FRAME_FILES_PER_CLIENT:
+            self._folder.delete(files.popleft()[1])
+
+    def _delete_frame_files(self, now: float) -> None:
+        """Clients open a picture's file as soon as they hear of it; after a while it can go."""
+        for client, files in list(self._frame_files.items()):
+            while files and now - files[0][0] > FRAME_FILE_SECONDS:
+                self._folder.delete(files.popleft()[1])
+            if not files:
+                del self._frame_files[client]
+
+    def _on_rendering_death(self) -> None:
+        job, self._drawing = self._drawing, None
+        if job is None:
+            return
+        self._folder.delete(job.output)
+        ended = ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            "The renderer's process ended unexpectedly, probably for lack of memory.",
+            "It is started again; close other programs if this repeats.",
+        )
+        self._error(self._frames, job.client, job.message_id, ended)
+
+    # --- workers --------------------------------------------------------------------------------------------------------
+
+    def _on_worker_event(self, parts: list[bytes]) -> None:
+        name, generation, kind, frames = parts[0].decode(), int(parts[1]), parts[2], parts[3:]
+        worker = self._inference if name == self._inference.name else self._rendering
+        if generation != worker.generation:
+            return
+        if kind == DEAD:
+            worker.on_death()
+            if worker is self._inference:
+                self._on_inference_death()
+            else:
+                self._on_rendering_death()
+            worker.restart_if_due()
+        elif kind == Tag.READY.value:
+            worker.on_ready(frames[0])
+        elif kind == Tag.LOG.value:
+            log.log(int(frames[0]), "%s worker: %s", name, frames[1].decode("utf-8", "replace"))
+        elif kind == Tag.PROGRESS.value:
+            self._on_progress(*split_key(frames))
+        else:
+            if kind == Tag.LAST.value:
+                worker.on_last_words()
+            key, (header,) = split_key(frames)
+            if worker is self._inference:
+                self._on_result(key, header)
+            else:
+                self._on_picture(key, header)
+        self._run_next()
+        self._draw_next()

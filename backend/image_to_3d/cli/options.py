@@ -1,0 +1,80 @@
+"""What the subcommands that make Gaussians from photos have in common: engine, device, focal length, depth."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..engines.base import EngineOptions
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Which engine, on what, and what is known about the photo."""
+    group = parser.add_argument_group("engine")
+    group.add_argument(
+        "--engine",
+        default="auto",
+        metavar="NAME",
+        help="sharp, depth-map, …; auto (default) takes the best one whose weights are here",
+    )
+    group.add_argument("-c", "--checkpoint", metavar="FILE", help="weights of the engine, if not in the usual place")
+    group.add_argument("--device", choices=["auto", "cuda", "mps", "cpu"], default="auto")
+    group.add_argument(
+        "--precision",
+        choices=["auto", "fp32", "bf16", "fp16"],
+        default="auto",
+        help="of the network; auto (default): fp16 on CUDA, fp32 elsewhere",
+    )
+    photo = parser.add_argument_group("photo")
+    focal = photo.add_mutually_exclusive_group()
+    focal.add_argument("--focal-mm", type=positive, metavar="MM", help="focal length as 35 mm equivalent")
+    focal.add_argument("--fov", type=positive, metavar="DEGREES", help="horizontal field of view")
+    photo.add_argument(
+        "--depth",
+        metavar="FILE",
+        help="depth in metres (PNG in mm, EXR, NPY, NPZ) for the engine depth-map; for several photos a folder with files of "
+        "the photos' names",
+    )
+    photo.add_argument("--resize-depth", action="store_true", help="stretch a depth map of another size to the photo's")
+
+
+def engine_options(args: argparse.Namespace) -> EngineOptions:
+    """The options of :func:`add_engine_options` as an engine takes them."""
+    from ..engines.base import EngineOptions
+
+    return EngineOptions(args.device, args.precision, args.checkpoint)
+
+
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def fraction(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of Gaussians, at least 1000, for argparse."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value < 1000:
+        raise argparse.ArgumentTypeError(f"at least 1000 Gaussians are needed, not {value}")
+    return value

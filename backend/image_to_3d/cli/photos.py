@@ -1,0 +1,153 @@
+"""Photos named on a command line: files, folders and patterns, and the names of what is made from them."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import ErrorCode, ImageTo3DError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..io.photo import Photo
+
+SUFFIXES = frozenset(
+    [
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"),
+        *(".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".jp2"),
+    ]
+)
+"""What is taken for a photo inside a folder; a file named on the command line may have any suffix."""
+
+DEPTH_SUFFIXES = (".npy", ".npz", ".exr", ".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A photo to work on; ``output`` is the path, without suffix, of what is made from it, below the output folder."""
+
+    path: Path
+    output: Path
+
+
+def find_photos(arguments: Sequence[str]) -> list[Input]:
+    """Photos in the order given, folders sorted by path; each file once. Files that do not exist are kept: they fail later.
+
+    Output names mirror the subfolders of a folder; photos that would get the same name keep their suffix in it
+    (``a.jpg``, ``a.png`` → ``a_jpg``, ``a_png``), and a number if that does not tell them apart.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if a folder or a pattern holds no photo.
+    """
+    found: dict[Path, Path] = {}
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            inside = _photos_below(path)
+            new = {photo: photo.relative_to(path).with_suffix("") for photo in inside}
+        elif not path.exists() and glob.has_magic(argument):
+            matches = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute ones too
+            new = {match: Path(match.stem) for match in matches if match.is_file() and _is_photo(match)}
+        else:
+            new = {path: Path(path.stem)}
+        if not new:
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                f"There are no photos in {argument}.",
+                "Name photos, or a folder that holds some.",
+            )
+        for photo, output in new.items():
+            found.setdefault(photo, output)
+    return _distinct(found)
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _photos_below(folder: Path) -> list[Path]:
+    return sorted(
+        Path(place) / name
+        for place, folders, names in os.walk(folder)
+        for name in names
+        if _is_photo(Path(name)) and (Path(place) / name).is_file()
+    )
+
+
+def _distinct(found: dict[Path, Path]) -> list[Input]:
+    def key(output: Path) -> str:
+        return str(output).casefold()  # Windows and macOS do not tell A.ply from a.ply
+
+    clashes = Counter(key(output) for output in found.values())
+    inputs, taken = [], set()
+    for photo, plain in found.items():
+        output = plain
+        if clashes[key(plain)] > 1:
+            output = plain.with_name(f"{plain.name}_{photo.suffix.lstrip('.').lower()}")
+        base, number = output, 2
+        while key(output) in taken:
+            output, number = base.with_name(f"{base.name}-{number}"), number + 1
+        taken.add(key(output))
+        inputs.append(Input(photo, output))
+    return inputs
+
+
+def load_photo(path: Path, args: argparse.Namespace) -> Photo:
+    """Decode a photo and give it the focal length of ``--focal-mm`` or ``--fov``.
+
+    Raises:
+        ImageTo3DError: see :func:`image_to_3d.io.photo.load_photo`.
+    """
+    from ..io import photo
+
+    return photo.load_photo(path).with_focal(args.focal_mm, args.fov)
+
+
+def load_depth_for(photo_path: Path, photo: Photo, args: argparse.Namespace) -> NDArray[np.float32] | None:
+    """The depth map of ``--depth`` that belongs to a photo: (H, W) metres, NaN = unknown; None without the option.
+
+    Raises:
+        ImageTo3DError: ``image_unreadable``, ``image_too_large``, or ``bad_request`` if it cannot be stretched to the photo.
+    """
+    if args.depth is None:
+        return None
+    from ..engines.depth_map import stretch_to_photo
+    from ..io.depth import load_depth
+
+    depth = load_depth(_beside(Path(args.depth), photo_path))
+    return stretch_to_photo(depth, photo) if args.resize_depth else depth
+
+
+def _beside(depth: Path, photo: Path) -> Path:
+    if not depth.is_dir():
+        return depth
+    for suffix in DEPTH_SUFFIXES:
+        if (depth / f"{photo.stem}{suffix}").is_file():
+            return depth / f"{photo.stem}{suffix}"
+    raise ImageTo3DError(
+        ErrorCode.IMAGE_UNREADABLE,
+        f"The folder {depth} holds no depth for {photo.name}.",
+        f"Name it {photo.stem} with one of the suffixes {', '.join(DEPTH_SUFFIXES)}.",
+    )
+
+
+def check_one_depth_file(inputs: Sequence[Input], args: argparse.Namespace) -> None:
+    """Refuse one depth file for several photos.
+
+    Raises:
+        ImageTo3DError: ``bad_request``.
+    """
+    if args.depth is not None and len(inputs) > 1 and not Path(args.depth).is_dir():
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"One depth file cannot belong to {len(inputs)} photos.",
+            "Give a folder with a depth file for each photo.",
+        )

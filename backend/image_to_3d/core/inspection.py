@@ -1,0 +1,122 @@
+"""Plane reports for inspections: tilt, azimuth, area and flatness of a surface marked in the photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .calibration import Scale
+from .errors import ErrorCode, ImageTo3DError
+from .measuring import CONFIDENCE_95
+from .planes import Plane, angle_between, fit_plane
+from .surface import Array, Float64, Mask, SurfaceGrid
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneReport:
+    """A plane fitted to a region of the photo.
+
+    Attributes:
+        plane: in the camera frame, metres of the engine.
+        tilt_deg: angle from horizontal, 0 for a floor, 90 for a wall, 180 for a ceiling; None if gravity is unknown.
+        tilt_interval_deg: 95 % interval of the tilt.
+        azimuth_deg: compass direction the surface faces, clockwise from north, 0 … 360; None if north or gravity is unknown
+            or the surface is level.
+        area_m2: of the marked outline on the plane, scale applied.
+        rms_m: deviation of its points from the plane, scale applied.
+        deviation_m: (rows, cols) signed distance from the plane, positive towards the camera, NaN outside the region.
+    """
+
+    plane: Plane
+    tilt_deg: float | None
+    tilt_interval_deg: tuple[float, float] | None
+    azimuth_deg: float | None
+    area_m2: float
+    rms_m: float
+    deviation_m: Float64
+
+
+def polygon_mask(polygon: Array, grid: SurfaceGrid) -> Mask:
+    """Cells (rows, cols) whose centres lie inside a polygon (N, 2) of photo pixels, by the even-odd rule."""
+    k = grid.intrinsics
+    corners = np.asarray(polygon, np.float64)
+    u = (np.arange(grid.cols) + 0.5) * k.width / grid.cols
+    v = (np.arange(grid.rows) + 0.5) * k.height / grid.rows
+    inside = np.zeros((grid.rows, grid.cols), bool)
+    for (u0, v0), (u1, v1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if v0 == v1:
+            continue
+        crosses = (v0 > v) != (v1 > v)
+        at = u0 + (v - v0) * (u1 - u0) / (v1 - v0)
+        inside ^= crosses[:, None] & (u[None, :] < at[:, None])
+    return inside
+
+
+def azimuth(normal: Array, up: Array, heading_deg: float) -> float | None:
+    """Compass direction that a surface faces, degrees clockwise from north, None for a level one.
+
+    Args:
+        normal: (3,) of the surface, camera frame.
+        up: (3,) against gravity, camera frame.
+        heading_deg: compass direction of the camera's view, clockwise from north (EXIF GPSImgDirection).
+    """
+    forward = np.array([0.0, 0.0, 1.0]) - up[2] * np.asarray(up, np.float64)
+    level = np.asarray(normal, np.float64) - float(normal @ up) * up
+    if np.linalg.norm(level) < 0.01 or np.linalg.norm(forward) < 0.01:
+        return None
+    right = np.cross(forward, up)
+    turn = float(
+        np.degrees(np.arctan2(level @ right / np.linalg.norm(right), level @ forward / np.linalg.norm(forward)))
+    )
+    return (heading_deg + turn) % 360.0
+
+
+def report_plane(
+    grid: SurfaceGrid,
+    polygon: Array,
+    scale: Scale,
+    up: Array | None = None,
+    up_sd_deg: float = 0.0,
+    heading_deg: float | None = None,
+) -> PlaneReport:
+    """Fit a plane to a polygon of the photo and report it.
+
+    Args:
+        grid: the surface.
+        polygon: (N, 2) pixels of the photo, N ≥ 3.
+        scale: of the engine or calibrated.
+        up: (3,) against gravity, camera frame; None if unknown.
+        up_sd_deg: its standard deviation.
+        heading_deg: compass direction of the camera's view; None if unknown.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` for fewer than three corners, or where no plane can be fitted.
+    """
+    corners = np.asarray(polygon, np.float64)
+    if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, "A region needs at least three corners.", "Give them as U,V pixels of the photo."
+        )
+    region = polygon_mask(corners, grid)
+    plane = fit_plane(grid, region)
+    if plane is None:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "No plane can be fitted to the marked region.",
+            "Mark a larger piece of one flat surface whose depth is known.",
+        )
+    k = grid.intrinsics
+    rays = np.concatenate([(corners - (k.cx, k.cy)) / (k.fx, k.fy), np.ones((len(corners), 1))], axis=1)
+    outline = rays / (rays @ plane.m)[:, None]
+    # Shoelace formula in space: half the length of the sum of cross products.
+    area = 0.5 * float(np.linalg.norm(np.sum(np.cross(outline, np.roll(outline, -1, axis=0)), axis=0)))
+    deviation = np.where(region, plane.signed_distance(grid.points), np.nan) * scale.factor
+    tilt = interval = facing = None
+    if up is not None:
+        tilt = angle_between(plane.normal, up)
+        spread = CONFIDENCE_95 * float(np.hypot(np.degrees(plane.normal_sd), up_sd_deg))
+        interval = (max(0.0, tilt - spread), min(180.0, tilt + spread))
+        if heading_deg is not None:
+            facing = azimuth(plane.normal, up, heading_deg)
+    return PlaneReport(plane, tilt, interval, facing, area * scale.factor**2, plane.rms_m * scale.factor, deviation)

@@ -1,0 +1,22 @@
+"""Image to 3D for Blender: a photo becomes a point cloud in metres with a camera that matches it.
+
+This file only registers. Arithmetic lives in the bundled package ``image_to_3d``, networks in the backend process.
+"""
+
+from __future__ import annotations
+
+from . import operators, panels, preferences, properties, session, solid_view
+
+_MODULES = (preferences, properties, operators, panels, session, solid_view)
+
+
+def register() -> None:
+    """Called by Blender when the extension is enabled."""
+    for module in _MODULES:
+        module.register()
+
+
+def unregister() -> None:
+    """Called by Blender when the extension is disabled; leaves no timer, handler or thread behind."""
+    for module in reversed(_MODULES):
+        module.unregister()

@@ -1,0 +1,75 @@
+"""The main button, and how to stop it."""
+
+from __future__ import annotations
+
+import bpy
+
+from image_to_3d.core import ImageTo3DError
+
+from .. import properties, session
+
+
+class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
+    """Turn the chosen photo into a point cloud in metres with a camera that matches it"""
+
+    bl_idname = "image_to_3d.generate"
+    bl_label = "Image to 3D"
+    bl_options = {"REGISTER"}  # no undo step here: the scene changes later, and then it becomes one
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """One photo at a time."""
+        if session.current().job is not None:
+            cls.poll_message_set("A photo is already being processed")
+            return False
+        return context.scene is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Submit and return; the timer does the rest."""
+        try:
+            session.current().generate(context, context.scene.image_to_3d.recipe)
+        except ImageTo3DError as error:
+            session.current().failure = error
+            self.report({"WARNING"}, str(error))
+            return {"CANCELLED"}
+        session.start_timer()
+        return {"FINISHED"}
+
+
+class IMAGE_TO_3D_OT_cancel(bpy.types.Operator):
+    """Stop the photo that is being processed"""
+
+    bl_idname = "image_to_3d.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only while something runs."""
+        return session.current().job is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Give the job up."""
+        session.current().cancel()
+        return {"FINISHED"}
+
+
+class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
+    """Take the settings of the selected photo object back into the panel, to change them and run again"""
+
+    bl_idname = "image_to_3d.edit_recipe"
+    bl_label = "Edit Settings"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs an object made from a photo."""
+        return properties.root_of(context.object) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Copy the recipe."""
+        stored = properties.values(properties.root_of(context.object).image_to_3d.recipe)
+        properties.set_recipe(context.scene.image_to_3d.recipe, stored)
+        return {"FINISHED"}
+
+
+CLASSES = (IMAGE_TO_3D_OT_generate, IMAGE_TO_3D_OT_cancel, IMAGE_TO_3D_OT_edit_recipe)

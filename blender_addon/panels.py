@@ -1,0 +1,237 @@
+"""The sidebar tab."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import preferences, properties, session
+from .operators.generate import IMAGE_TO_3D_OT_generate
+
+_FOCAL_SOURCES = {
+    "exif35": "35 mm equivalent in the photo",
+    "exif": "focal length in the photo",
+    "user": "typed in",
+    "assumed": "assumed",
+}
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Image to 3D"
+
+
+class IMAGE_TO_3D_PT_main(_Sidebar, bpy.types.Panel):
+    """Photo, button, progress."""
+
+    bl_label = "Image to 3D"
+    bl_idname = "IMAGE_TO_3D_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        recipe = context.scene.image_to_3d.recipe
+        current = session.current()
+        column = layout.column()
+        column.enabled = current.job is None
+        _draw_photo(column, recipe)
+        layout.separator()
+        if current.job is None:
+            row = layout.row()
+            row.scale_y = 1.8
+            row.operator(IMAGE_TO_3D_OT_generate.bl_idname, icon="OUTLINER_OB_POINTCLOUD")
+        else:
+            _draw_progress(layout, current.job)
+        if current.failure is not None:
+            draw_failure(layout, context, current.failure)
+
+
+class IMAGE_TO_3D_PT_settings(_Sidebar, bpy.types.Panel):
+    """Focal length, depth file, engine."""
+
+    bl_label = "Settings"
+    bl_idname = "IMAGE_TO_3D_PT_settings"
+    bl_parent_id = "IMAGE_TO_3D_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.enabled = session.current().job is None
+        recipe = context.scene.image_to_3d.recipe
+        column = layout.column(align=True)
+        column.prop(recipe, "focal")
+        if recipe.focal == "MM35":
+            column.prop(recipe, "mm35", text="mm")
+        elif recipe.focal == "FOV":
+            column.prop(recipe, "fov", text="Angle")
+        column = layout.column(align=True)
+        column.prop(recipe, "depth_path")
+        if recipe.depth_path:
+            column.prop(recipe, "resize_depth")
+        layout.prop(recipe, "engine")
+        _draw_engine_state(layout, context, recipe)
+        layout.prop(recipe, "match_colours")
+
+
+class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
+    """What the selected photo became."""
+
+    bl_label = "Result"
+    bl_idname = "IMAGE_TO_3D_PT_result"
+    bl_parent_id = "IMAGE_TO_3D_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a result."""
+        return shown_root(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        root = shown_root(context)
+        outcome = root.image_to_3d.outcome
+        column = layout.column(align=True)
+        column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
+        _fact(column, "Points", f"{outcome.points:,}")
+        _fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
+        _fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
+        _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({_FOCAL_SOURCES.get(outcome.focal_source, 'unknown')})")
+        _fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
+        if outcome.focal_source == "assumed":
+            _warn(
+                layout, context, "The focal length is assumed: lengths across the picture may be wrong. Type it above."
+            )
+        if not outcome.metric:
+            _warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
+        for warning in outcome.warnings.splitlines():
+            _warn(layout, context, warning)
+        row = layout.row()
+        row.operator("image_to_3d.edit_recipe", icon="GREASEPENCIL")
+        row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")
+
+
+class IMAGE_TO_3D_PT_backend(_Sidebar, bpy.types.Panel):
+    """The process that does the work."""
+
+    bl_label = "Backend"
+    bl_idname = "IMAGE_TO_3D_PT_backend"
+    bl_parent_id = "IMAGE_TO_3D_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        draw_connection(layout)
+        row = layout.row()
+        row.operator("image_to_3d.test_connection", icon="LINKED")
+        row.operator("image_to_3d.stop_backend", text="Stop", icon="QUIT")
+        layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = preferences.ADDON
+
+
+def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The root of the active object, else of the last result."""
+    return properties.root_of(context.object) or properties.root_of(
+        context.scene.objects.get(session.current().last_root)
+    )
+
+
+def draw_connection(layout: bpy.types.UILayout) -> None:
+    """What the backend said it is."""
+    current = session.current()
+    column = layout.column(align=True)
+    if current.welcome is None:
+        column.label(text="Not connected; it starts when needed", icon="UNLINKED")
+        return
+    welcome = current.welcome
+    column.label(text=f"Connected, version {welcome.server_version}", icon="LINKED")
+    _fact(column, "Device", welcome.device)
+    if welcome.memory_bytes:
+        _fact(column, "Free memory", f"{welcome.memory_bytes / 1e9:.1f} GB")
+    for engine in welcome.engines:
+        state = "ready" if engine.state == "ready" else engine.note or engine.state.replace("_", " ")
+        _fact(column, engine.name, state)
+
+
+def _draw_photo(layout: bpy.types.UILayout, recipe: properties.Recipe) -> None:
+    layout.row().prop(recipe, "source", expand=True)
+    if recipe.source == "FILE":
+        layout.prop(recipe, "photo_path", text="")
+        return
+    layout.template_ID(recipe, "image", open="image.open")
+    if recipe.image is not None and recipe.image.preview is not None:
+        layout.template_icon(recipe.image.preview.icon_id, scale=6)
+
+
+def _draw_progress(layout: bpy.types.UILayout, job: session.Job) -> None:
+    column = layout.column(align=True)
+    column.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
+    column.label(text=f"{session.stage_text(job.stage)} · {job.elapsed:.0f} s")
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator("image_to_3d.cancel", icon="CANCEL")
+
+
+def _draw_engine_state(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
+    """Say it before the button is pressed if the chosen engine cannot run."""
+    welcome = session.current().welcome
+    engine = next((e for e in welcome.engines if e.name == recipe.engine), None) if welcome else None
+    if engine is not None and engine.state != "ready":
+        _warn(layout, context, engine.note or f"{engine.name}: {engine.state.replace('_', ' ')}")
+    if recipe.engine == "depth-map" and not recipe.depth_path:
+        _warn(layout, context, "This engine needs a depth file.")
+
+
+def draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: Exception) -> None:
+    """What went wrong, and what to do."""
+    box = layout.box()
+    lines(box, context, getattr(failure, "message", str(failure)), "ERROR")
+    hint = getattr(failure, "hint", "")
+    if hint:
+        lines(box, context, hint)
+
+
+def lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:
+    """A sentence over as many labels as the width of the sidebar needs."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    width = max(20, int((context.region.width / context.preferences.system.ui_scale - 70) / 6.5))
+    row: list[str] = []
+    for word in [*text.split(), ""]:
+        if row and (not word or len(" ".join([*row, word])) > width):
+            column.label(text=" ".join(row), icon=icon)
+            row, icon = [], "BLANK1"
+        row.append(word)
+
+
+def _warn(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
+    lines(layout, context, text, "ERROR")
+
+
+def _fact(layout: bpy.types.UILayout, name: str, value: str) -> None:
+    split = layout.split(factor=0.3)
+    split.label(text=name)
+    split.label(text=value)
+
+
+def _length(context: bpy.types.Context, metres: float) -> str:
+    units = context.scene.unit_settings
+    if units.system == "NONE":
+        return f"{metres:.2f}"
+    return bpy.utils.units.to_string(units.system, "LENGTH", metres, precision=3, split_unit=False)
+
+
+_CLASSES = (IMAGE_TO_3D_PT_main, IMAGE_TO_3D_PT_settings, IMAGE_TO_3D_PT_result, IMAGE_TO_3D_PT_backend)
+
+
+def register() -> None:
+    """Register the panels."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Unregister the panels."""
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,98 @@
+"""Preferences: where the backend is, and what it may do."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import bpy
+from bpy.props import EnumProperty, IntProperty, StringProperty
+
+from image_to_3d.core import ImageTo3DError
+from image_to_3d.protocol.keys import load_or_create
+
+from .engines import ENGINE_ITEMS
+
+ADDON = __package__
+
+
+class ImageTo3DPreferences(bpy.types.AddonPreferences):
+    """Shown below the extension in Edit › Preferences › Add-ons."""
+
+    bl_idname = ADDON
+
+    location: EnumProperty(
+        name="Backend",
+        items=[
+            ("LOCAL", "This computer", "Use the backend that runs on this computer, or start it"),
+            ("REMOTE", "Another computer", "Use a backend on another computer, which must know this one's key"),
+        ],
+        default="LOCAL",
+    )
+    command: StringProperty(
+        name="Command",
+        description="Command that runs the backend, without 'serve'. Empty: the variable IMAGE_TO_3D_BACKEND, "
+        "then image-to-3d on the search path",
+        default="",
+    )
+    idle_minutes: IntProperty(
+        name="Stop When Idle",
+        description="Minutes after which a backend that Blender started stops by itself when nobody is connected",
+        default=30,
+        min=1,
+        soft_max=240,
+    )
+    address: StringProperty(name="Address", description="Host and port of the other computer, e.g. studio:5555")
+    server_key: StringProperty(name="Server Key", description="Public key that the backend prints there: 40 characters")
+    engine: EnumProperty(
+        name="Default Engine",
+        description="What 'Automatic' stands for in the panel",
+        items=ENGINE_ITEMS,
+        default="auto",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the preferences."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "location", expand=True)
+        if self.location == "LOCAL":
+            layout.prop(self, "command")
+            layout.prop(self, "idle_minutes")
+        else:
+            layout.prop(self, "address")
+            layout.prop(self, "server_key")
+            row = layout.row()
+            row.label(text=f"This computer's key: {own_public_key()}", icon="KEYINGSET")
+            row.operator("image_to_3d.copy_public_key", text="", icon="COPYDOWN")
+        layout.prop(self, "engine")
+        row = layout.row()
+        row.operator("image_to_3d.test_connection", icon="LINKED")
+        row.operator("image_to_3d.stop_backend", icon="QUIT")
+        from .panels import draw_connection
+
+        draw_connection(layout)
+
+
+def get(context: bpy.types.Context | None = None) -> ImageTo3DPreferences:
+    """The preferences of this extension."""
+    return (context or bpy.context).preferences.addons[ADDON].preferences
+
+
+@cache
+def own_public_key() -> str:
+    """Public key of this account, or the sentence that says why there is none."""
+    try:
+        return load_or_create("client").public
+    except (ImageTo3DError, OSError) as error:
+        return str(error)
+
+
+def register() -> None:
+    """Register the preferences."""
+    bpy.utils.register_class(ImageTo3DPreferences)
+
+
+def unregister() -> None:
+    """Unregister the preferences."""
+    bpy.utils.unregister_class(ImageTo3DPreferences)
+    own_public_key.cache_clear()

@@ -1,0 +1,158 @@
+"""What is stored in the .blend file: the recipe of a photo, and what came of it.
+
+The scene holds the recipe that the panel edits. When a photo arrives its recipe is copied onto its root empty, so that a
+reopened file knows how it was made.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .engines import ENGINE_ITEMS
+
+
+class Recipe(bpy.types.PropertyGroup):
+    """Everything that decides what a photo becomes."""
+
+    source: EnumProperty(
+        name="Photo From",
+        items=[
+            ("FILE", "File", "A photo on disk"),
+            ("IMAGE", "Blender Image", "An image of this file, also an unsaved one"),
+        ],
+        default="FILE",
+    )
+    photo_path: StringProperty(name="Photo", description="Photo on disk", subtype="FILE_PATH")
+    image: PointerProperty(name="Image", description="Image of this file", type=bpy.types.Image)
+    depth_path: StringProperty(
+        name="Depth File",
+        description="Depth of the same view: 16-bit PNG in millimetres, or EXR, NPZ or NPY in metres. May be empty",
+        subtype="FILE_PATH",
+    )
+    resize_depth: BoolProperty(
+        name="Stretch to Photo",
+        description="Accept a depth file of another size but the same aspect, as LiDAR phones write it",
+        default=False,
+    )
+    focal: EnumProperty(
+        name="Focal Length",
+        items=[
+            ("PHOTO", "From Photo", "What the camera wrote into the photo, else an assumption"),
+            ("MM35", "35 mm Equivalent", "Type the 35 mm equivalent focal length"),
+            ("FOV", "Field of View", "Type the horizontal field of view"),
+        ],
+        default="PHOTO",
+    )
+    mm35: FloatProperty(
+        name="35 mm Equivalent", description="Millimetres", default=26.0, min=1.0, max=2000.0, soft_max=200.0
+    )
+    fov: FloatProperty(
+        name="Field of View",
+        description="Horizontal angle of the photo",
+        subtype="ANGLE",
+        default=math.radians(65),
+        min=math.radians(1),
+        max=math.radians(175),
+    )
+    engine: EnumProperty(name="Engine", items=ENGINE_ITEMS, default="auto")
+    match_colours: BoolProperty(
+        name="Colours of the Photo",
+        description="Set the scene's view transform to Standard, so that renders show the photo's colours unchanged",
+        default=True,
+    )
+
+
+class Outcome(bpy.types.PropertyGroup):
+    """What a photo became; shown in the panel."""
+
+    points: IntProperty(name="Points")
+    extent: FloatVectorProperty(name="Extent", description="Size of the box around 98 % of the points, metres", size=3)
+    size: IntVectorProperty(name="Photo Size", size=2)
+    focal_px: FloatProperty(name="Focal Length in Pixels")
+    mm35: FloatProperty(name="35 mm Equivalent")
+    focal_source: StringProperty(name="Source of the Focal Length")
+    engine: StringProperty(name="Engine")
+    device: StringProperty(name="Device")
+    metric: BoolProperty(name="Metric")
+    seconds: FloatProperty(name="Seconds")
+    warnings: StringProperty(name="Warnings", description="One per line")
+    backend_scene: StringProperty(name="Scene on the Backend")
+
+
+class ObjectSettings(bpy.types.PropertyGroup):
+    """Role of an object made from a photo."""
+
+    role: EnumProperty(
+        name="Role",
+        items=[
+            ("NONE", "None", "Not made from a photo"),
+            ("ROOT", "Root", "Carries the transform of everything made from a photo"),
+            ("POINTS", "Points", "Point cloud"),
+            ("CAMERA", "Camera", "Camera that matches the photo"),
+        ],
+        default="NONE",
+    )
+    recipe: PointerProperty(type=Recipe)
+    outcome: PointerProperty(type=Outcome)
+
+
+class SceneSettings(bpy.types.PropertyGroup):
+    """What the panel edits."""
+
+    recipe: PointerProperty(type=Recipe)
+
+
+def values(group: bpy.types.PropertyGroup) -> dict[str, Any]:
+    """The properties of a group as plain values; data-blocks by name, so that they survive undo and file loading."""
+    found = {}
+    for prop in group.bl_rna.properties:
+        if prop.identifier in {"rna_type", "name"}:
+            continue
+        value = getattr(group, prop.identifier)
+        found[prop.identifier] = value.name if isinstance(value, bpy.types.ID) else value
+    return found
+
+
+def set_recipe(recipe: Recipe, stored: dict[str, Any]) -> None:
+    """Inverse of :func:`values` for a recipe; an image that is gone becomes none."""
+    for key, value in stored.items():
+        setattr(recipe, key, bpy.data.images.get(value) if key == "image" and value else value)
+
+
+def root_of(obj: bpy.types.Object | None) -> bpy.types.Object | None:
+    """The root empty that an object hangs below, or None."""
+    while obj is not None and obj.image_to_3d.role != "ROOT":
+        obj = obj.parent
+    return obj
+
+
+_CLASSES = (Recipe, Outcome, ObjectSettings, SceneSettings)
+
+
+def register() -> None:
+    """Register the groups and hang them onto scenes and objects."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.image_to_3d = PointerProperty(type=SceneSettings)
+    bpy.types.Object.image_to_3d = PointerProperty(type=ObjectSettings)
+
+
+def unregister() -> None:
+    """Undo :func:`register`; stored values stay in the file."""
+    del bpy.types.Object.image_to_3d
+    del bpy.types.Scene.image_to_3d
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,1 @@
+"""From arrays to data-blocks. Called on the main thread, with everything slow already done."""

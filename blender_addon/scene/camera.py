@@ -1,0 +1,132 @@
+"""The camera that matches the photo: projection, render size, background picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import bpy
+from mathutils import Matrix
+
+from image_to_3d.core import Intrinsics
+from image_to_3d.core.axes import camera_to_world_blender
+from image_to_3d.core.blender_camera import BlenderLens, intrinsics_from_lens, lens_from_intrinsics
+from image_to_3d.core.orientation import Upright, jpeg_orientation
+
+from ..photo_source import PhotoSource
+
+_HEADER_BYTES = 1 << 17
+_DISPLAY_METRES = 0.3
+
+
+def create(
+    name: str, intrinsics: Intrinsics, near: float, far: float, metres_per_unit: float, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """A camera at the origin of the Blender frame, looking along +Y, that sees exactly what the photo shows.
+
+    Args:
+        name: of the object.
+        intrinsics: of the photo.
+        near, far: distances of the nearest and farthest point, Blender units, to be seen.
+        metres_per_unit: of the scene.
+        collection: to put it into.
+    """
+    lens = lens_from_intrinsics(intrinsics)
+    camera = bpy.data.cameras.new(name)
+    camera.type = "PERSP"
+    camera.sensor_fit = lens.sensor_fit
+    camera.sensor_width, camera.sensor_height = lens.sensor_width, lens.sensor_height
+    camera.lens = lens.lens
+    camera.shift_x, camera.shift_y = lens.shift_x, lens.shift_y
+    camera.clip_start = min(camera.clip_start / metres_per_unit, max(near / 2, 1e-4))
+    camera.clip_end = max(camera.clip_end / metres_per_unit, 2 * far)
+    camera.display_size = _DISPLAY_METRES / metres_per_unit
+    obj = bpy.data.objects.new(name, camera)
+    obj.matrix_basis = Matrix(camera_to_world_blender(Matrix.Identity(4)))
+    collection.objects.link(obj)
+    return obj
+
+
+def match_render(scene: bpy.types.Scene, obj: bpy.types.Object, intrinsics: Intrinsics) -> None:
+    """Make ``obj`` the scene's camera and give renders the photo's size and pixel aspect."""
+    lens = lens_from_intrinsics(intrinsics)
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = lens.width, lens.height, 100
+    render.pixel_aspect_x, render.pixel_aspect_y = lens.pixel_aspect_x, lens.pixel_aspect_y
+    scene.camera = obj
+
+
+def intrinsics_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> Intrinsics:
+    """The pinhole camera of a perspective camera object at the scene's render size."""
+    camera, render = obj.data, scene.render
+    return intrinsics_from_lens(
+        BlenderLens(
+            lens=camera.lens,
+            sensor_width=camera.sensor_width,
+            sensor_height=camera.sensor_height,
+            sensor_fit=camera.sensor_fit,
+            shift_x=camera.shift_x,
+            shift_y=camera.shift_y,
+            width=max(1, render.resolution_x * render.resolution_percentage // 100),
+            height=max(1, render.resolution_y * render.resolution_percentage // 100),
+            pixel_aspect_x=render.pixel_aspect_x,
+            pixel_aspect_y=render.pixel_aspect_y,
+        )
+    )
+
+
+def show_photo(obj: bpy.types.Object, source: PhotoSource, aspect: float) -> None:
+    """Show the photo behind the scene when looking through the camera. A photo that Blender cannot read is left out.
+
+    Args:
+        obj: the camera.
+        source: the photo.
+        aspect: width over height of the upright photo.
+    """
+    image = _blender_image(source)
+    if image is None:
+        return
+    camera = obj.data
+    camera.show_background_images = True
+    background = camera.background_images.new()
+    background.image = image
+    background.display_depth = "BACK"
+    background.alpha = 1.0
+    upright = jpeg_orientation(_header(source))
+    if upright.quarter_turns % 2:
+        # Fitted lying down and then turned, it has to grow by its aspect to fill the upright frame.
+        background.frame_method = "FIT"
+        background.scale = max(aspect, 1 / aspect)
+    else:
+        background.frame_method = "STRETCH"
+    _turn(background, upright)
+
+
+def _turn(background: bpy.types.CameraBackgroundImage, upright: Upright) -> None:
+    """Blender shows files as they are stored; the flag of the camera is applied here."""
+    background.use_flip_x = upright.mirrored
+    background.rotation = math.radians(90) * upright.quarter_turns
+
+
+def _header(source: PhotoSource) -> bytes:
+    if source.path is not None:
+        with source.path.open("rb") as stream:
+            return stream.read(_HEADER_BYTES)
+    return source.data[:_HEADER_BYTES] if source.data is not None else b""
+
+
+def _blender_image(source: PhotoSource) -> bpy.types.Image | None:
+    if source.image:
+        return bpy.data.images.get(source.image)
+    assert source.path is not None
+    return _load(source.path)
+
+
+def _load(path: Path) -> bpy.types.Image | None:
+    """Blender decodes it when it is first drawn; asking for its size here would decode it now."""
+    if path.suffix.lower() not in bpy.path.extensions_image:  # HEIC, for one
+        return None
+    try:
+        return bpy.data.images.load(str(path), check_existing=True)
+    except RuntimeError:
+        return None

@@ -1,0 +1,102 @@
+"""Gaussians as a Blender object with attributes.
+
+From 5.1 a PointCloud can be made directly; 4.5 and 5.0 can only convert one from a mesh; before 4.5 the vertices of a mesh
+carry the attributes and a modifier shows them as points.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from image_to_3d.core.blender_points import BlenderPoints
+
+COLOUR = "colour"
+"""Not "color": Cycles renders a point-cloud attribute of that name black."""
+
+_FIELDS = {"FLOAT_VECTOR": "vector", "FLOAT": "value", "FLOAT_COLOR": "color", "QUATERNION": "value"}
+
+
+def can_resize() -> bool:
+    """Blender ≥ 5.1."""
+    return "resize" in bpy.types.PointCloud.bl_rna.functions
+
+
+def can_convert() -> bool:
+    """Blender ≥ 4.5."""
+    target = bpy.ops.object.convert.get_rna_type().properties["target"]
+    return "POINTCLOUD" in {item.identifier for item in target.enum_items_static}
+
+
+def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -> bpy.types.Object:
+    """An object in ``collection`` whose points carry ``position``, ``radius``, ``colour``, ``scale``, ``rotation`` and ``opacity``.
+
+    It is a PointCloud where this Blender can make one, else a Mesh of vertices.
+    """
+    if can_resize():
+        data = bpy.data.pointclouds.new(name)
+        data.resize(len(points))
+        _write(data, "position", "FLOAT_VECTOR", points.positions)
+        obj = bpy.data.objects.new(name, data)
+        collection.objects.link(obj)
+    else:
+        obj = _vertices(name, points.positions, collection)
+        if can_convert():
+            _convert(obj)
+    data = obj.data
+    _write(data, "radius", "FLOAT", points.radii)
+    _write(data, COLOUR, "FLOAT_COLOR", points.colours)
+    _write(data, "scale", "FLOAT_VECTOR", points.scales)
+    _write(data, "rotation", "QUATERNION", points.rotations)
+    _write(data, "opacity", "FLOAT", points.opacities)
+    data.update_tag()
+    return obj
+
+
+def _write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:
+    if name not in data.attributes:
+        data.attributes.new(name, kind, "POINT")
+    attribute = data.attributes[name]  # taken anew: making a layer may move the others
+    attribute.data.foreach_set(_FIELDS[kind], values.reshape(-1))
+
+
+def _vertices(name: str, positions: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(positions))
+    _write(mesh, "position", "FLOAT_VECTOR", positions)
+    obj = bpy.data.objects.new(name, mesh)
+    collection.objects.link(obj)
+    return obj
+
+
+def _convert(obj: bpy.types.Object) -> None:
+    """Mesh → PointCloud in place. The positions are set before, or the bounding box would stay that of the origin."""
+    mesh, name = obj.data, obj.data.name
+    view_layer = bpy.context.view_layer
+    was_active, were_selected = view_layer.objects.active, list(bpy.context.selected_objects)
+    for other in were_selected:
+        other.select_set(False)
+    view_layer.objects.active = obj
+    obj.select_set(True)
+    with bpy.context.temp_override(
+        active_object=obj, object=obj, selected_objects=[obj], selected_editable_objects=[obj]
+    ):
+        bpy.ops.object.convert(target="POINTCLOUD")
+    obj.select_set(False)
+    for other in were_selected:
+        other.select_set(True)
+    view_layer.objects.active = was_active
+    if mesh.users == 0:
+        bpy.data.meshes.remove(mesh)
+    obj.data.name = name
+    if ".select_vert" in obj.data.attributes:
+        obj.data.attributes.remove(obj.data.attributes[".select_vert"])
+
+
+def read(obj: bpy.types.Object, name: str) -> np.ndarray:
+    """An attribute of the points as float32 (N,) or (N, k)."""
+    attribute = obj.data.attributes[name]
+    width = {"FLOAT_VECTOR": 3, "FLOAT": 1, "FLOAT_COLOR": 4, "QUATERNION": 4}[attribute.data_type]
+    flat = np.empty(len(attribute.data) * width, np.float32)
+    attribute.data.foreach_get(_FIELDS[attribute.data_type], flat)
+    return flat if width == 1 else flat.reshape(-1, width)

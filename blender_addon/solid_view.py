@@ -1,0 +1,187 @@
+"""Colours of the points in Solid view.
+
+Blender's Solid shading shows point clouds in one colour whatever attributes they have. So a draw handler paints each point's
+colour over its grey sphere, at its depth, and other objects stay in front of it or behind it as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import gpu
+from bpy.app.handlers import persistent
+from mathutils import Matrix
+
+from .scene import pointcloud
+
+_VERTEX = """
+vec3 srgb(vec3 c) { return mix(12.92 * c, 1.055 * pow(max(c, vec3(0.0031308)), vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
+
+void main()
+{
+  vec4 clip = clip_from_object * vec4(position, 1.0);
+  float r = radius * scale;
+  gl_PointSize = clamp(2.0 * r * pixels / clip.w, 1.0, 64.0);
+  /* In front of the sphere that Solid shading draws there: one radius nearer to the viewer. */
+  if (orthographic != 0) { clip.z += depth.x * 1.1 * r; }
+  else {
+    float near = max(clip.w - 1.1 * r, 0.1 * clip.w);
+    clip.z = (depth.y - depth.x * near) / near * clip.w;
+  }
+  gl_Position = clip;
+  shown = srgb(clamp(colour.rgb, 0.0, 1.0));
+}
+"""
+_FRAGMENT = """
+void main()
+{
+  vec2 from_centre = gl_PointCoord - vec2(0.5);
+  if (dot(from_centre, from_centre) > 0.25) { discard; }
+  fragment = blender_srgb_to_framebuffer_space(vec4(shown, 1.0));
+}
+"""
+
+
+class _Painter:
+    """Shader and vertex buffers; made at the first draw, because there is no GPU before a window has one."""
+
+    def __init__(self) -> None:
+        self._shader: gpu.types.GPUShader | None = None
+        self._batches: dict[int, gpu.types.GPUBatch] = {}
+        self._handle: Any = None
+
+    def start(self) -> None:
+        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
+            self._handle = None
+        self._batches.clear()
+
+    def forget(self, uid: int | None = None) -> None:
+        """Read the points anew at the next draw: of one data-block, or of all."""
+        if uid is None:
+            self._batches.clear()
+        else:
+            self._batches.pop(uid, None)
+
+    def _draw(self) -> None:
+        context = bpy.context
+        space = context.space_data
+        if space is None or space.shading.type != "SOLID" or space.shading.show_xray:
+            return
+        clouds = [
+            obj
+            for obj in context.view_layer.objects
+            if obj.image_to_3d.role == "POINTS"
+            and obj.display_type in {"SOLID", "TEXTURED"}
+            and obj.visible_in_viewport_get(space)
+        ]
+        if not clouds:
+            return
+        gpu.state.depth_test_set("LESS_EQUAL")
+        gpu.state.depth_mask_set(True)
+        gpu.state.program_point_size_set(True)
+        for obj in clouds:
+            self._draw_cloud(obj, context.region_data, context.region.height)
+        gpu.state.program_point_size_set(False)
+        gpu.state.depth_mask_set(False)
+        gpu.state.depth_test_set("NONE")
+
+    def _draw_cloud(self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int) -> None:
+        if self._shader is None:
+            self._shader = _shader()
+        uid = obj.data.session_uid
+        if uid not in self._batches:
+            self._batches[uid] = _batch(obj)
+        projection: Matrix = view.window_matrix
+        shader = self._shader
+        shader.bind()
+        shader.uniform_float("clip_from_object", projection @ view.view_matrix @ obj.matrix_world)
+        shader.uniform_float("depth", (projection[2][2], projection[2][3]))
+        shader.uniform_float("pixels", 0.5 * height * projection[1][1])
+        shader.uniform_float("scale", obj.matrix_world.median_scale)
+        shader.uniform_int("orthographic", int(projection[3][3] != 0))
+        self._batches[uid].draw(shader)
+
+
+def _shader() -> gpu.types.GPUShader:
+    between = gpu.types.GPUStageInterfaceInfo("image_to_3d_points")
+    between.flat("VEC3", "shown")
+    info = gpu.types.GPUShaderCreateInfo()
+    info.vertex_in(0, "VEC3", "position")
+    info.vertex_in(1, "FLOAT", "radius")
+    info.vertex_in(2, "VEC4", "colour")
+    info.push_constant("MAT4", "clip_from_object")
+    info.push_constant("VEC2", "depth")
+    info.push_constant("FLOAT", "pixels")
+    info.push_constant("FLOAT", "scale")
+    info.push_constant("INT", "orthographic")
+    info.vertex_out(between)
+    info.fragment_out(0, "VEC4", "fragment")
+    info.vertex_source(_VERTEX)
+    info.fragment_source(_FRAGMENT)
+    return gpu.shader.create_from_info(info)
+
+
+def _batch(obj: bpy.types.Object) -> gpu.types.GPUBatch:
+    layout = gpu.types.GPUVertFormat()
+    layout.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
+    layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
+    layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
+    positions = pointcloud.read(obj, "position")
+    vertices = gpu.types.GPUVertBuf(layout, len(positions))
+    vertices.attr_fill("position", positions)
+    vertices.attr_fill("radius", pointcloud.read(obj, "radius"))
+    vertices.attr_fill("colour", pointcloud.read(obj, pointcloud.COLOUR))
+    return gpu.types.GPUBatch(type="POINTS", buf=vertices)
+
+
+_painter: _Painter | None = None
+
+
+@persistent
+def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    if _painter is None:
+        return
+    for update in depsgraph.updates:
+        if update.is_updated_geometry and isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
+            _painter.forget(update.id.session_uid)
+
+
+@persistent
+def _on_other_state(*_: Any) -> None:
+    if _painter is not None:
+        _painter.forget()
+
+
+def _handlers() -> list[tuple[Any, Any]]:
+    handlers = bpy.app.handlers
+    return [
+        (handlers.depsgraph_update_post, _on_update),
+        (handlers.load_post, _on_other_state),
+        (handlers.undo_post, _on_other_state),
+        (handlers.redo_post, _on_other_state),
+    ]
+
+
+def register() -> None:
+    """Paint in every 3D viewport from now on."""
+    global _painter
+    _painter = _Painter()
+    _painter.start()
+    for handlers, function in _handlers():
+        handlers.append(function)
+
+
+def unregister() -> None:
+    """Stop painting and free the buffers."""
+    global _painter
+    for handlers, function in _handlers():
+        if function in handlers:
+            handlers.remove(function)
+    if _painter is not None:
+        _painter.stop()
+        _painter = None
