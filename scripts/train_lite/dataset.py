@@ -2,8 +2,8 @@
 
     python -m train_lite.dataset --out build/train_lite/shards --first 0 --stride 2
 
-writes ``shard_000000.npz``-like folders of raw arrays without end, each with pictures of one format. A shard is a function of its number
-(and of ``--scale``) alone. Several processes share the work with ``--first`` and ``--stride``.
+writes ``shard_000000.npz`` and so on, each with pictures of one format. A shard is a function of its number (and of
+``--scale``) alone. Several processes share the work with ``--first`` and ``--stride``.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def hash01(x: int, y: int, z: int) -> float:
 @_jit
 def noise2(u: float, v: float, seed: int) -> float:
     """Value noise in [0, 1]."""
-    iu, iv = int(math.floor(u)), int(math.floor(v))
+    iu, iv = math.floor(u), math.floor(v)
     fu, fv = u - iu, v - iv
     fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
     a, b = hash01(iu, iv, seed), hash01(iu + 1, iv, seed)
@@ -324,12 +324,12 @@ def albedo(mat, u, v, x, y, z, out):
     elif kind == PLANKS:
         row = math.floor(v)
         along = u / 6 + hash01(int(row), 5, seed)
-        plank = int(math.floor(along))
+        plank = math.floor(along)
         tone = hash01(int(row), plank, seed)
         mix = 0.55 * tone + 0.45 * fbm2(1.2 * u, 14 * v, seed + int(row))
         shade = 1 - extra * max(_seam(v, 0.03), _seam(along, 0.004))
-    elif kind == TILES or kind == CEILING:
-        iu, iv = int(math.floor(u)), int(math.floor(v))
+    elif kind in (TILES, CEILING):
+        iu, iv = math.floor(u), math.floor(v)
         mix = 0.35 * hash01(iu, iv, seed) + 0.4 * fbm2(3 * u, 3 * v, seed)
         if kind == CEILING:
             mix = 0.5 * (noise2(60 * u, 60 * v, seed) > 0.8)
@@ -337,7 +337,7 @@ def albedo(mat, u, v, x, y, z, out):
     elif kind == BRICK:
         row = math.floor(v * 3)
         uu = u + 0.5 * (int(row) & 1)
-        tone = hash01(int(math.floor(uu)), int(row), seed)
+        tone = hash01(math.floor(uu), int(row), seed)
         joint = max(_seam(v * 3, 0.07), _seam(uu, 0.025))
         shade = 0.65 + 0.5 * tone + 0.15 * (noise2(12 * u, 12 * v, seed) - 0.5)
         mix = joint
@@ -357,7 +357,7 @@ def albedo(mat, u, v, x, y, z, out):
         fu, fv = u - math.floor(u) - 0.5, v - math.floor(v) - 0.5
         mix = 1.0 if fu * fu + fv * fv < extra * extra else 0.0
     elif kind == CHECKER:
-        mix = float((int(math.floor(u)) + int(math.floor(v))) & 1)
+        mix = float((math.floor(u) + math.floor(v)) & 1)
     elif kind == POSTER:
         a = fbm2(2 * u, 2 * v, seed)
         b = fbm2(2.4 * u + 9, 2.4 * v, seed + 11)
@@ -369,19 +369,19 @@ def albedo(mat, u, v, x, y, z, out):
             out[i] = min(max(out[i], 0.02), 0.9)
         return
     elif kind == BOOKS:
-        col = int(math.floor(u))
+        col = math.floor(u)
         tall = 0.55 + 0.4 * hash01(col, 3, seed)
         f = v - math.floor(v)
-        if f > tall or f < 0.06 or (u - col) < 0.08 or hash01(col // 7, int(math.floor(v)), seed + 9) < 0.2:
+        if f > tall or f < 0.06 or (u - col) < 0.08 or hash01(col // 7, math.floor(v), seed + 9) < 0.2:
             shade = 0.12
         for i in range(3):
-            tone = hash01(col, i, seed + int(math.floor(v)))
+            tone = hash01(col, i, seed + math.floor(v))
             out[i] = shade * (0.08 + 0.6 * tone * tone + 0.2 * hash01(col, 7, seed))
         return
     elif kind == SCALES:
         row = math.floor(v)
         fu = u + 0.5 * (int(row) & 1)
-        tone = hash01(int(math.floor(fu)), int(row), seed)
+        tone = hash01(math.floor(fu), int(row), seed)
         f = v - row
         shade = (0.7 + 0.35 * tone) * (0.55 + 0.6 * min(1.0, 3 * f)) * (1 - 0.35 * _seam(fu, 0.05))
     elif kind == LEAVES:
@@ -408,7 +408,7 @@ def albedo(mat, u, v, x, y, z, out):
         inside = 0.28 < fu < 0.72 and 0.25 < fv < 0.78
         if inside:
             frame = fu < 0.31 or fu > 0.69 or abs(fu - 0.5) < 0.02 or fv < 0.28 or fv > 0.75
-            lit = hash01(int(math.floor(u)), int(math.floor(v)), seed)
+            lit = hash01(math.floor(u), math.floor(v), seed)
             g = 0.75 if frame else 0.05 + 0.25 * lit * noise2(5 * u, 5 * v, seed)
             out[0], out[1], out[2] = g, g, g * 1.05
             return

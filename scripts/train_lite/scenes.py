@@ -1314,8 +1314,9 @@ def car(b: Builder, x: float, y: float, yaw: float) -> None:
     for sx in (-1, 1):
         for sy in (-1, 1):
             p = np.array([sx * ln * 0.31, sy * (wd / 2 - 0.1), 0.31])
-            b.rod(tuple(p - [0, 0.11, 0]), tuple(p + [0, 0.11, 0]), 0.31, tyre)
-            b.rod(tuple(p - [0, 0.115, 0]), tuple(p + [0, 0.115, 0]), 0.17, b.metal())
+            axle = np.array([0, 0.11, 0])
+            b.rod(tuple(p - axle), tuple(np.add(p, axle)), 0.31, tyre)
+            b.rod(tuple(p - 1.05 * axle), tuple(np.add(p, 1.05 * axle)), 0.17, b.metal())
 
 
 def person(b: Builder, x: float, y: float) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 STRIDE = 16
 """Width and height of the input are multiples of this."""
@@ -56,7 +56,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → the same."""
-        return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+        return functional.relu(x + self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x))))))
 
 
 def _down(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -80,9 +80,10 @@ class Block(nn.Module):
         """(B, N, D) → the same."""
         batch, count, dim = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, count, dim)
+        attention = (q * (dim / self.heads) ** -0.5 @ k.transpose(-2, -1)).softmax(-1)
+        attended = (attention.to(v.dtype) @ v).transpose(1, 2).reshape(batch, count, dim)
         x = x + self.project(attended)
-        return x + self.reduce(F.gelu(self.expand(self.norm2(x))))
+        return x + self.reduce(functional.gelu(self.expand(self.norm2(x))))
 
 
 def ray_grid(fx: Tensor, fy: Tensor, cx: Tensor, cy: Tensor, height: int, width: int) -> Tensor:
@@ -107,6 +108,7 @@ class LiteNetwork(nn.Module):
         self.place = nn.Sequential(nn.Linear(7, 64), nn.GELU(), nn.Linear(64, c.tokens))
         self.blocks = nn.ModuleList(Block(c.tokens, c.heads) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(c.tokens)
+        self.guess = nn.Linear(c.tokens, 1)
         d8, d4 = c.decoder
         self.lateral16 = nn.Conv2d(c.tokens, d8, 1)
         self.lateral8 = nn.Conv2d(c.eighth, d8, 1)
@@ -116,6 +118,8 @@ class LiteNetwork(nn.Module):
         self.refine4 = Residual(d4)
         self.head = nn.Conv2d(d4, 3, 3, 1, 1)
         self.weigh = nn.Conv2d(d4 + c.stem, 9 * UP * UP, 1)
+        nn.init.zeros_(self.guess.weight)
+        nn.init.constant_(self.guess.bias, MEDIAN_LOG_DEPTH)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
@@ -139,21 +143,27 @@ class LiteNetwork(nn.Module):
         t = x16.flatten(2).transpose(1, 2) + self.place(self._places(rays, rows, cols))
         for block in self.blocks:
             t = block(t)
-        x16 = self.norm(t).transpose(1, 2).reshape(batch, dim, rows, cols)
-        y = F.interpolate(self.lateral16(x16), scale_factor=2, mode="bilinear") + self.lateral8(x8)
+        t = self.norm(t)
+        guess = self.guess(t).float().transpose(1, 2).reshape(batch, 1, rows, cols)
+        x16 = t.transpose(1, 2).reshape(batch, dim, rows, cols)
+        y = functional.interpolate(self.lateral16(x16), scale_factor=2, mode="bilinear") + self.lateral8(x8)
         y = self.narrow(self.refine8(y))
-        y = self.refine4(F.interpolate(y, scale_factor=2, mode="bilinear") + self.lateral4(x4))
+        y = self.refine4(functional.interpolate(y, scale_factor=2, mode="bilinear") + self.lateral4(x4))
         coarse = self.head(y).float()
-        log_depth = self._up(coarse[:, :1] + MEDIAN_LOG_DEPTH, torch.cat([y, F.avg_pool2d(x2, 2)], 1))
-        rest = F.interpolate(coarse[:, 1:], scale_factor=UP, mode="bilinear")
+        # every patch says how far it is, the decoder corrects that: scale and layout are learned sooner
+        base = functional.interpolate(guess, coarse.shape[2:], mode="bilinear")
+        log_depth = self._up(coarse[:, :1] + base, torch.cat([y, functional.avg_pool2d(x2, 2)], 1))
+        rest = functional.interpolate(coarse[:, 1:], scale_factor=UP, mode="bilinear")
         return log_depth, rest[:, 0] - 2.0, rest[:, 1]
 
     @staticmethod
     def _places(rays: Tensor, rows: int, cols: int) -> Tensor:
         """(B, rows·cols, 7): mean ray of each patch, its squares, and its place in the picture."""
-        r = F.avg_pool2d(rays, STRIDE)
+        r = functional.avg_pool2d(rays, STRIDE)
         v, u = torch.meshgrid(
-            torch.linspace(-1, 1, rows, device=rays.device), torch.linspace(-1, 1, cols, device=rays.device), indexing="ij"
+            torch.linspace(-1, 1, rows, device=rays.device),
+            torch.linspace(-1, 1, cols, device=rays.device),
+            indexing="ij",
         )
         place = torch.stack([u, v]).expand(len(r), -1, -1, -1)
         return torch.cat([r, r * r, r[:, :1] * r[:, 1:], place], 1).flatten(2).transpose(1, 2)
@@ -162,5 +172,7 @@ class LiteNetwork(nn.Module):
         """Each fine value is a learned convex combination of the 3 × 3 coarse ones around it (RAFT, Teed and Deng 2020)."""
         batch, _, rows, cols = coarse.shape
         weights = self.weigh(features).float().view(batch, 9, UP * UP, rows, cols).softmax(1)
-        around = F.unfold(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), 3).view(batch, 9, 1, rows, cols)
-        return F.pixel_shuffle((weights * around).sum(1), UP)[:, 0]
+        around = functional.unfold(functional.pad(coarse, (1, 1, 1, 1), mode="replicate"), 3).view(
+            batch, 9, 1, rows, cols
+        )
+        return functional.pixel_shuffle((weights * around).sum(1), UP)[:, 0]

@@ -38,7 +38,9 @@ def load_network(path: str | Path | None = None) -> LiteNetwork:
     path = Path(path) if path else PACKAGED
     if not path.is_file():
         raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING, f"The weights of the built-in engine are not at {path}.", "Install the package again."
+            ErrorCode.WEIGHTS_MISSING,
+            f"The weights of the built-in engine are not at {path}.",
+            "Install the package again.",
         )
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -50,7 +52,9 @@ def load_network(path: str | Path | None = None) -> LiteNetwork:
         wrong = [k for k in missing if "num_batches" not in k] + list(unexpected)
     except Exception as error:  # zip, JSON, shapes: whatever is wrong, the file is damaged or of another version
         raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED, f"{path} is not a weights file of the engine lite ({error}).", "Install the package again."
+            ErrorCode.ENGINE_FAILED,
+            f"{path} is not a weights file of the engine lite ({error}).",
+            "Install the package again.",
         ) from error
     if wrong:
         raise ImageTo3DError(
