@@ -7,12 +7,7 @@ import bpy
 from . import preferences, properties, session
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
-_FOCAL_SOURCES = {
-    "exif35": "35 mm equivalent in the photo",
-    "exif": "focal length in the photo",
-    "user": "typed in",
-    "assumed": "assumed",
-}
+_FOCAL_SOURCES = {"exif35": "from photo", "exif": "from photo", "user": "typed in", "assumed": "assumed"}
 
 
 class _Sidebar:
@@ -97,7 +92,7 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
         _fact(column, "Points", f"{outcome.points:,}")
         _fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
         _fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
-        _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({_FOCAL_SOURCES.get(outcome.focal_source, 'unknown')})")
+        _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({_FOCAL_SOURCES.get(outcome.focal_source, 'source unknown')})")
         _fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
         if outcome.focal_source == "assumed":
             _warn(

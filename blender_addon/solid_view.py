@@ -16,13 +16,11 @@ from mathutils import Matrix
 from .scene import pointcloud
 
 _VERTEX = """
-vec3 srgb(vec3 c) { return mix(12.92 * c, 1.055 * pow(max(c, vec3(0.0031308)), vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
-
 void main()
 {
   vec4 clip = clip_from_object * vec4(position, 1.0);
   float r = radius * scale;
-  gl_PointSize = clamp(2.0 * r * pixels / clip.w, 1.0, 64.0);
+  gl_PointSize = clamp(2.0 * r * pixels / clip.w, 2.0, 64.0);
   /* In front of the sphere that Solid shading draws there: one radius nearer to the viewer. */
   if (orthographic != 0) { clip.z += depth.x * 1.1 * r; }
   else {
@@ -30,7 +28,7 @@ void main()
     clip.z = (depth.y - depth.x * near) / near * clip.w;
   }
   gl_Position = clip;
-  shown = srgb(clamp(colour.rgb, 0.0, 1.0));
+  shown = clamp(colour.rgb, 0.0, 1.0);
 }
 """
 _FRAGMENT = """
@@ -38,7 +36,7 @@ void main()
 {
   vec2 from_centre = gl_PointCoord - vec2(0.5);
   if (dot(from_centre, from_centre) > 0.25) { discard; }
-  fragment = blender_srgb_to_framebuffer_space(vec4(shown, 1.0));
+  fragment = vec4(shown, 1.0);  /* the viewport's overlay is linear light */
 }
 """
 
@@ -92,7 +90,11 @@ class _Painter:
 
     def _draw_cloud(self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int) -> None:
         if self._shader is None:
-            self._shader = _shader()
+            try:
+                self._shader = _shader()
+            except Exception:  # a driver that cannot compile it: grey points are no reason to fail at every draw
+                self.stop()
+                raise
         uid = obj.data.session_uid
         if uid not in self._batches:
             self._batches[uid] = _batch(obj)

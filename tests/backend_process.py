@@ -138,10 +138,13 @@ def left_in(home: Path) -> list[str]:
 def running_backend(home: Path, *arguments: str, test_engines: bool = True) -> Iterator[Backend]:
     """A backend for a block of code, checked afterwards for anything left behind."""
     load_or_create("client")  # as a client that was here before
+    folder = Path()
     backend = Backend(home, *arguments, test_engines=test_engines)
     try:
-        backend.wait_published()
+        folder = Path(backend.wait_published().shared)
+        assert folder.is_dir()
         yield backend
     finally:
         backend.end()
+    assert not folder.exists()
     assert left_in(home) == []

@@ -1,6 +1,6 @@
-"""``image-to-3d`` with one more engine, which does what the photo's name says. Run as a program by the tests.
+"""``image-to-3d`` with one more engine and another renderer, both of which do as they are told. Run as a program by the tests.
 
-Worker processes import the main module again when they start, so that they know the engine too.
+Worker processes import the main module again when they start, so that they know both too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from image_to_3d import render
 from image_to_3d.core import GaussianCloud, Provenance
 from image_to_3d.engines.base import EngineInfo, Prediction, no_progress
 from image_to_3d.engines.registry import ENGINES, EngineEntry
@@ -72,6 +73,35 @@ class ScriptedEngine:
         """Nothing is held."""
 
 
+class FlatRenderer:
+    """Fills the picture with the first cloud's mean colour at its mean z. ``eps2d`` says how it fails."""
+
+    name = "flat"
+
+    def render(self, instances, camera, settings) -> render.Frame:
+        if settings.eps2d == 11:
+            raise ValueError("a picture that cannot be")
+        if settings.eps2d == 12:
+            raise KeyError("a bug in the renderer")
+        if settings.eps2d == 13:
+            raise MemoryError
+        if settings.eps2d == 14:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        if settings.eps2d == 15:
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        if settings.eps2d >= 100:
+            time.sleep(settings.eps2d / 1000)
+        shape = (camera.height, camera.width)
+        if not instances:
+            nothing = np.zeros(shape, np.float32)
+            return render.Frame(np.zeros((*shape, 3), np.float32), nothing, nothing)
+        cloud, scale = instances[0].cloud, np.cbrt(np.linalg.det(instances[0].object_to_world[:3, :3]))
+        colour = np.broadcast_to(cloud.colours.mean(axis=0), (*shape, 3)).astype(np.float32)
+        z = np.full(shape, cloud.positions[:, 2].mean() * scale, np.float32)
+        return render.Frame(colour, np.ones(shape, np.float32), z)
+
+
+render.choose_renderer = lambda *_: (FlatRenderer(), "The picture is flat.")
 ENGINES["scripted"] = EngineEntry(INFO, f"{Path(__file__).stem}:ScriptedEngine")
 sys.path.insert(0, str(Path(__file__).parent))  # where this module is found by its name
 

@@ -65,6 +65,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.close_connection = stop < len(body)
 
     listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients hang up on purpose here
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     served.url = f"http://127.0.0.1:{listening.server_port}/sharp.pt"
     monkeypatch.setitem(weights.WEIGHTS, "sharp", replace(weights.WEIGHTS["sharp"], url=served.url, size=1000))

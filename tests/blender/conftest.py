@@ -42,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("blender")
 
 
+@pytest.fixture(autouse=True)
+def private_home() -> Path:
+    """One home for all tests here, because they share a backend; in place of the general one per test."""
+    return _HOME / "home" if HAS_BPY else Path()
+
+
 @pytest.fixture(scope="session")
 def extension_zip() -> Path:
     """The installable zip."""

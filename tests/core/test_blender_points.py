@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from image_to_3d.core import GaussianCloud, axes
-from image_to_3d.core.blender_points import from_cloud
+from image_to_3d.core.blender_points import DISPLAY_RADIUS_SIGMAS, from_cloud
 
 
 def random_cloud(n: int = 500) -> GaussianCloud:
@@ -44,7 +44,9 @@ def test_other_units_show_the_same_metres(unit: float) -> None:
 
 def test_radius_follows_the_middle_scale() -> None:
     cloud = random_cloud()
-    np.testing.assert_allclose(from_cloud(cloud).radii, 1.5 * np.median(cloud.scales, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        from_cloud(cloud).radii, DISPLAY_RADIUS_SIGMAS * np.median(cloud.scales, axis=1), rtol=1e-6
+    )
 
 
 def test_extent_ignores_a_few_far_points() -> None:

@@ -16,7 +16,18 @@ from collections.abc import Sequence
 from .. import __version__
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 
-COMMANDS: tuple[str, ...] = ("predict", "render", "weights", "serve", "status", "stop")
+COMMANDS: tuple[str, ...] = (
+    "predict",
+    "depth",
+    "measure",
+    "render",
+    "weights",
+    "serve",
+    "status",
+    "stop",
+    "authorise",
+    "doctor",
+)
 """Modules of this package, in the order of ``--help``."""
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 0, 1, 2, 3, 130

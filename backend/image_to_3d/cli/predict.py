@@ -7,10 +7,12 @@ import json
 import logging
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
+from . import render_outputs
 from .options import add_engine_options, count, engine_options, fraction, positive
 from .photos import Input, check_one_depth_file, find_photos, load_depth_for, load_photo
 from .progress import ProgressLine
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core import GaussianCloud
+    from ..core.filtering import Filters
     from ..engines.base import Engine, Prediction
     from ..io.photo import Photo
+    from ..render import Renderer
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     files.add_argument("--overwrite", action="store_true", help="replace files that exist")
     files.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
+    parser.add_argument(
+        "--render",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="also render each scene, as the command render does with the options below",
+    )
+    render_outputs.add_arguments(parser)
     return parser
 
 
@@ -73,29 +84,15 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def apply_filters(cloud: GaussianCloud, args: argparse.Namespace, masked: NDArray[np.bool_] | None) -> GaussianCloud:
-    """What :func:`add_filter_options` asks for; ``masked`` from :func:`load_mask`.
+def make_filters(args: argparse.Namespace) -> Filters:
+    """What :func:`add_filter_options` asks for.
 
     Raises:
-        ImageTo3DError: ``bad_request`` if nothing is left.
+        ImageTo3DError: ``image_unreadable``, ``image_too_large``: the mask.
     """
-    from ..core import filtering
+    from ..core.filtering import Filters
 
-    if masked is not None:
-        cloud = filtering.unmasked(cloud, masked)
-    if args.depth_max is not None:
-        cloud = filtering.within_depth(cloud, args.depth_max)
-    if args.alpha_threshold is not None:
-        cloud = filtering.opaque(cloud, args.alpha_threshold)
-    if args.max_gaussians is not None:
-        cloud = filtering.merged(cloud, args.max_gaussians)
-    if not len(cloud):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The filters leave no Gaussian of this photo.",
-            "Loosen --depth-max, --alpha-threshold or --mask.",
-        )
-    return cloud
+    return Filters(args.depth_max, args.alpha_threshold, args.max_gaussians, load_mask(args.mask))
 
 
 def load_mask(path: Path | None) -> NDArray[np.bool_] | None:
@@ -116,14 +113,15 @@ def run(args: argparse.Namespace) -> int:
     """Work through the photos; 0 if all were done, 1 if some failed."""
     inputs = find_photos(args.photos)
     check_one_depth_file(inputs, args)
-    masked = load_mask(args.mask)
+    filters = make_filters(args)
     engine = make_engine(args)
+    renderer = make_renderer(args) if args.render else None
     failed = 0
     for position, item in enumerate(inputs, 1):
         name = item.path.name if len(inputs) == 1 else f"[{position}/{len(inputs)}] {item.path.name}"
         try:
             with ProgressLine(name, quiet=args.json or args.verbose > 0) as progress:
-                report = predict_file(engine, item, args, masked, progress)
+                report = predict_file(engine, item, args, filters, progress, renderer)
         except Cancelled:
             raise
         except ImageTo3DError as error:
@@ -155,8 +153,22 @@ def make_engine(args: argparse.Namespace) -> Engine:
     return create_engine(name, engine_options(args))
 
 
+def make_renderer(args: argparse.Namespace) -> Renderer:
+    """The renderer of ``--render``; says which one it is and why."""
+    from ..render import choose_renderer
+
+    renderer, sentence = choose_renderer(args.renderer, lambda said: print(said, file=sys.stderr, flush=True))
+    print(sentence, file=sys.stderr)
+    return renderer
+
+
 def predict_file(
-    engine: Engine, item: Input, args: argparse.Namespace, masked: NDArray[np.bool_] | None, progress: ProgressLine
+    engine: Engine,
+    item: Input,
+    args: argparse.Namespace,
+    filters: Filters,
+    progress: ProgressLine,
+    renderer: Renderer | None = None,
 ) -> dict[str, Any]:
     """One photo → its files; returns the report of ``--json``.
 
@@ -173,18 +185,23 @@ def predict_file(
     depth = load_depth_for(item.path, photo, args)
     decoded = time.perf_counter()
     prediction = engine.predict(photo, depth, progress)
-    cloud = apply_filters(prediction.cloud, args, masked)
+    cloud = filters.apply(prediction.cloud)
     predicted = time.perf_counter()
     progress("write", 1.0)
     write_ply(ply, cloud, args.format)
-    end = time.perf_counter()
-    seconds = {
-        "decode": decoded - start,
-        **prediction.seconds,
-        "write": end - predicted,
-        "total": end - start,
-    }
-    return _success(item, engine, photo, prediction, cloud, seconds, {"ply": str(ply)})
+    written = time.perf_counter()
+    seconds = {"decode": decoded - start, **prediction.seconds, "write": written - predicted}
+    outputs, warnings = {"ply": str(ply)}, list(prediction.warnings)
+    if renderer is not None:
+        rendered = render_outputs.render_cloud(
+            cloud, ply.parent, ply.stem, args, renderer, f"{ply.stem}.camera_traj.json", progress
+        )
+        outputs |= rendered.outputs
+        warnings += rendered.warnings
+        seconds["render"] = rendered.seconds["total"]
+    seconds["total"] = time.perf_counter() - start
+    warnings += filter(None, [photo.focal.warning()])
+    return _success(item, engine, photo, replace(prediction, warnings=tuple(warnings)), cloud, seconds, outputs)
 
 
 def _success(
@@ -198,12 +215,6 @@ def _success(
 ) -> dict[str, Any]:
     import numpy as np
 
-    warnings = list(prediction.warnings)
-    if photo.focal.source == "assumed":
-        warnings.append(
-            f"The photo does not tell its focal length; {photo.focal.mm35:g} mm was assumed, and widths depend on it. "
-            "Give --focal-mm or --fov."
-        )
     z = cloud.positions[:, 2]
     depth_m = {"min": float(z.min()), "median": float(np.median(z)), "max": float(z.max())}
     stages = ("decode", "preprocess", "network", "postprocess", "write", "total")
@@ -218,7 +229,7 @@ def _success(
         "depth_m": {key: round(value, 4) for key, value in depth_m.items()},
         "seconds": {key: round(seconds.get(key, 0.0), 4) for key in dict.fromkeys((*stages, *seconds))},
         "outputs": outputs,
-        "warnings": warnings,
+        "warnings": list(prediction.warnings),
     }
 
 

@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.stop())
     print(f"Serving at {service.endpoint.control}", file=sys.stderr, flush=True)
+    if not service.is_loopback:
+        print(f"Server key, which clients elsewhere need: {service.endpoint.server_key}", file=sys.stderr, flush=True)
     try:
         service.run()
     finally:

@@ -26,6 +26,13 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(reply.report))
         return 0
     for key, value in reply.report.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        print(f"{key.replace('_', ' '):14} {shown}")
+        print(f"{key.replace('_', ' '):14} {_in_words(value)}")
     return 0
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(inner)}" for name, inner in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

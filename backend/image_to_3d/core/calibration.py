@@ -136,7 +136,7 @@ def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
 
 @dataclass(frozen=True, eq=False)
 class DisparityCalibration:
-    """1/z = a · d + b for relative inverse depth d.
+    """1/z = a · d + b for relative inverse depth d (:class:`~image_to_3d.core.relative_depth.AffineInverseDepth`).
 
     Attributes:
         a, b: 1/m per unit of d, and 1/m.
@@ -148,12 +148,6 @@ class DisparityCalibration:
     b: float
     relative_sd: float
     residuals_m: tuple[float, ...]
-
-    def depth(self, disparity: Array) -> Float64:
-        """Planar depth in metres (same shape); NaN where unknown or at infinity."""
-        w = self.a * np.asarray(disparity, np.float64) + self.b
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(w > 0, 1.0 / w, np.nan)
 
 
 def calibrate_disparity(

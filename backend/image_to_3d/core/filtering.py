@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ErrorCode, ImageTo3DError
 from .gaussians import GaussianCloud, Grid
 from .quaternion import from_matrix, normalise
 
 _SAME_SURFACE = 1.1
 """Largest ratio of depths within a block that still counts as one surface."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """What to leave out of a cloud; None leaves nothing out.
+
+    Attributes:
+        depth_max: metres, see :func:`within_depth`.
+        alpha_threshold: see :func:`opaque`.
+        max_gaussians: see :func:`merged`.
+        masked: (H, W), see :func:`unmasked`.
+    """
+
+    depth_max: float | None = None
+    alpha_threshold: float | None = None
+    max_gaussians: int | None = None
+    masked: NDArray[np.bool_] | None = None
+
+    def apply(self, cloud: GaussianCloud) -> GaussianCloud:
+        """What is left.
+
+        Raises:
+            ImageTo3DError: ``bad_request`` if nothing is left, or a filter cannot be used on this cloud.
+        """
+        try:
+            if self.masked is not None:
+                cloud = unmasked(cloud, self.masked)
+            if self.depth_max is not None:
+                cloud = within_depth(cloud, self.depth_max)
+            if self.alpha_threshold is not None:
+                cloud = opaque(cloud, self.alpha_threshold)
+            if self.max_gaussians is not None:
+                cloud = merged(cloud, self.max_gaussians)
+        except ValueError as error:
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"The filters cannot be used: {error}.") from None
+        if not len(cloud):
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                "The filters leave no Gaussian of this photo.",
+                "Loosen the depth limit, the opacity threshold or the mask.",
+            )
+        return cloud
 
 
 def within_depth(cloud: GaussianCloud, depth_max: float) -> GaussianCloud:
@@ -99,7 +142,8 @@ def _mixtures(
     def total(values: NDArray[np.floating]) -> NDArray[np.float64]:
         flat = values.reshape(len(values), -1)
         sums = [np.bincount(group, flat[:, i], minlength=count) for i in range(flat.shape[1])]
-        return np.stack(sums, axis=-1).reshape(count, *values.shape[1:])
+        stacked: NDArray[np.float64] = np.stack(sums, axis=-1, dtype=np.float64)
+        return stacked.reshape(count, *values.shape[1:])
 
     ordered = np.sort(cloud.scales.astype(np.float64), axis=1)
     area = np.maximum(ordered[:, 1] * ordered[:, 2], 1e-30)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .depth_maps import Float64, inverse_depth_slopes
+from .depth_maps import Float64, inverse_depth_slopes, resample_inverse_depth
 
 Array = NDArray[np.floating]
 
@@ -58,25 +58,22 @@ def _continued(w: Float64, slope: Float64, axis: int, offset: int) -> Float64:
     return np.take(w, index, axis) + np.take(slope, index, axis) * way
 
 
-def upsample_to_photo(w: Array, colours: Array, rows: int, cols: int) -> Float64:
+def upsample_to_photo(w: Array, pixels: NDArray[np.uint8], rows: int, cols: int) -> Float64:
     """A coarse map of inverse depth or disparity, (h, w) without gaps, on a grid of (rows, cols) over the same photo.
 
     Args:
         w: (h, w), any unit.
-        colours: (rows, cols, 3) sRGB values in 0 … 1 (or uint8) of the fine grid, which tell where the edges run.
-        rows, cols: of the fine grid; where the map is not coarser it is returned as it is, resampled by its local planes.
+        pixels: (H, W, 3) uint8 sRGB, the photo, which tells where the edges run.
+        rows, cols: of the fine grid; a map that is no coarser is only resampled, by its local planes.
     """
     coarse = np.asarray(w, np.float64)
     height, width = coarse.shape
-    step = EDGE_STEP * _range(coarse)
     if rows <= height and cols <= width:
-        from .depth_maps import resample_inverse_depth
-
         return resample_inverse_depth(coarse, rows, cols)
-    fine = np.asarray(colours, np.float32) / (255.0 if colours.dtype == np.uint8 else 1.0)
+    step = EDGE_STEP * _range(coarse)
+    fine, looks = _means(pixels, rows, cols), _means(pixels, height, width)
     coarse = sharpen_edges(coarse, step)
     du, dv = (np.clip(slope, -step, step) for slope in inverse_depth_slopes(coarse))
-    looks = _means(fine, height, width)
     y = (np.arange(rows) + 0.5) * height / rows - 0.5
     x = (np.arange(cols) + 0.5) * width / cols - 0.5
     out = np.empty((rows, cols))
@@ -86,14 +83,14 @@ def upsample_to_photo(w: Array, colours: Array, rows: int, cols: int) -> Float64
     return out
 
 
-def _means(fine: NDArray[np.float32], rows: int, cols: int) -> NDArray[np.float32]:
-    """Mean values (rows, cols, 3) of the cells of a coarser grid; a grid finer in one direction takes the nearest cell there."""
-    height, width = fine.shape[:2]
+def _means(pixels: NDArray[np.uint8], rows: int, cols: int) -> NDArray[np.float32]:
+    """Mean values (rows, cols, 3) in 0 … 1 of a grid's cells; a grid finer than the photo repeats pixels."""
+    height, width = pixels.shape[:2]
     row_edges, col_edges = np.arange(rows) * height // rows, np.arange(cols) * width // cols
-    sums = np.add.reduceat(np.add.reduceat(fine, row_edges, axis=0), col_edges, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(pixels, row_edges, axis=0, dtype=np.uint32), col_edges, axis=1)
     row_counts = np.maximum(np.diff(row_edges, append=height), 1)
     col_counts = np.maximum(np.diff(col_edges, append=width), 1)
-    return sums / (row_counts[:, None] * col_counts)[..., None].astype(np.float32)
+    return sums * (1 / (255.0 * row_counts[:, None] * col_counts)).astype(np.float32)[..., None]
 
 
 def _upsample_band(

@@ -46,6 +46,15 @@ class FocalLength:
         if self.source not in FOCAL_SOURCES:
             raise ValueError(f"unknown source of a focal length: {self.source!r}")
 
+    def warning(self) -> str:
+        """A sentence for a person if the focal length is an assumption, else empty."""
+        if self.source != "assumed":
+            return ""
+        return (
+            f"The photo does not tell its focal length; {self.mm35:g} mm (35 mm equivalent) was assumed. "
+            "Widths depend on it: give the focal length of the camera."
+        )
+
 
 def focal_from_mm35(mm35: float, width: int, height: int, source: FocalSource) -> FocalLength:
     """f_px = mm35 · √(W² + H²) / √(36² + 24²)."""

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .surface import Array, Float64, Mask, SurfaceGrid, label_regions, planes_through
+from .surface import Array, Float64, Mask, SurfaceGrid, label_regions
 
 PlaneKind = Literal["floor", "ceiling", "wall", "other"]
 
@@ -137,6 +137,17 @@ def _robust(rays: Array, w: Array, noise: Array, m: Array) -> tuple[Float64, Mas
         all_cells = all_cells or count
         if count >= max(0.35, float(np.sqrt(np.median(tolerance / coarse)))) * all_cells:
             result, kept = m, inliers
+    # Cut at less than three standard deviations, a fit scatters more than its residuals tell: widen to what they are.
+    for _ in range(4):
+        residual = np.abs(w - rays @ result) / unit
+        if np.count_nonzero(kept) < _MIN_CELLS:
+            break
+        spread = 3.0 * 1.4826 * float(np.median(residual[kept]))
+        kept = residual <= max(1.0, spread)
+        m = _least_squares(rays[kept], w[kept], 1.0 / unit[kept] ** 2)
+        if not np.isfinite(m).all():
+            break
+        result = m
     return result, kept
 
 
@@ -191,7 +202,7 @@ def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane |
     m = _least_squares(rays, w, weights)
     if not np.isfinite(m).all():
         return None
-    block = max(8, grid.cols // 20)
+    block = max(8, grid.cols // 12)
     row, col = np.nonzero(mask)
     covariance = _covariance(rays, w - rays @ m, weights, (row // block) * grid.cols + col // block)
     k = grid.intrinsics.resized(grid.cols, grid.rows)
@@ -238,7 +249,7 @@ def fit_plane(grid: SurfaceGrid, region: Mask) -> Plane | None:
         return None
     rays, w = grid.rays.reshape(-1, 3)[index], grid.w.ravel()[index]
     tolerance = np.maximum(_COARSE_TOLERANCE * w, 3.0 * grid.noise.ravel()[index])
-    candidates = planes_through(grid.local, grid.intrinsics).reshape(-1, 3)[index]
+    candidates = grid.m.reshape(-1, 3)[index]
     chosen = candidates[np.isfinite(candidates).all(axis=1)]
     rng = np.random.default_rng(0)
     if len(chosen) > 50:
@@ -270,7 +281,7 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
     small = grid.thinned(_SEARCH_COLS)
     w, noise = small.w.ravel(), small.noise.ravel()
     rays = small.rays.reshape(-1, 3)
-    m_local = planes_through(small.local, small.intrinsics).reshape(-1, 3)
+    m_local = small.m.reshape(-1, 3)
     unit_normals = small.normals.reshape(-1, 3)
     with np.errstate(invalid="ignore"):
         free = np.isfinite(w) & np.isfinite(m_local).all(axis=1)
@@ -330,7 +341,7 @@ def find_planes(grid: SurfaceGrid, max_planes: int = 16, min_share: float = 0.01
 
 def _refit(grid: SurfaceGrid, m: Array) -> Plane | None:
     with np.errstate(invalid="ignore"):
-        near = np.abs(grid.w - grid.rays @ m) <= np.maximum(_COARSE_TOLERANCE * grid.w, 3.0 * grid.noise)
+        near = np.abs(grid.w - grid.rays @ m) <= np.maximum(_COARSE_TOLERANCE * grid.w, 6.0 * grid.noise)
         aligned = grid.normals @ (-m / np.linalg.norm(m)) >= _NORMAL_TOLERANCE
     return _fit(grid, near & aligned, m, pieces=True)
 
@@ -390,7 +401,7 @@ def _heights_before_walls(grid: SurfaceGrid, walls: Sequence[Plane], up: Array) 
     sample = np.s_[::step, ::step]
     w, points, noise = grid.w[sample], grid.points[sample], grid.noise[sample]
     keep = np.isfinite(w)
-    rows, cols = np.indices(w.shape) * step
+    rows, cols = np.arange(0, grid.rows, step)[:, None], np.arange(0, grid.cols, step)[None, :]
     for wall in walls:
         if wall.share < _MIN_WALL_SHARE:
             continue
@@ -401,7 +412,7 @@ def _heights_before_walls(grid: SurfaceGrid, walls: Sequence[Plane], up: Array) 
     return np.asarray(heights[keep], np.float64)
 
 
-def _inside_outline(plane: Plane, rows: NDArray[np.integer], cols: NDArray[np.integer]) -> Mask:
+def _inside_outline(plane: Plane, rows: NDArray[np.int_], cols: NDArray[np.int_]) -> Mask:
     """Whether cells lie within the rows and columns of the picture that a plane spans."""
     own_rows, own_cols = np.flatnonzero(plane.mask.any(axis=1)), np.flatnonzero(plane.mask.any(axis=0))
     within_rows = (rows >= own_rows[0]) & (rows <= own_rows[-1])
@@ -421,10 +432,10 @@ def _lowest(candidates: list[int], heights: list[float], planes: Sequence[Plane]
 
 def _seen_through_a_wall(plane: Plane, walls: Sequence[Plane]) -> bool:
     """True if a plane lies behind a wall and inside its outline in the picture, as a garden does behind a window."""
-    rows, cols = np.nonzero(plane.mask)
+    cells = np.argwhere(plane.mask)
     return any(
         wall.share >= _MIN_WALL_SHARE
         and float(wall.signed_distance(plane.centre)) < 0.1 * wall.offset_m
-        and float(_inside_outline(wall, rows, cols).mean()) > 0.95
+        and float(_inside_outline(wall, cells[:, 0], cells[:, 1]).mean()) > 0.95
         for wall in walls
     )

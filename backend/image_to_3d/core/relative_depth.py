@@ -7,6 +7,8 @@ angles do not stay right.
 
 Here a and b come from a stated assumption. Lengths that a person knows replace it: going from one pair (a, b) to another is
 1/z' = α / z + β, a projective map of the points that needs neither the photo nor the disparity (:func:`change_inverse_depth`).
+To calibrate, take the cloud's own 1/z for the disparity: :func:`~image_to_3d.core.calibration.calibrate_disparity` with points of
+the cloud answers α and β as its a and b.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import quaternion
+from .calibration import calibrate_disparity
+from .errors import ImageTo3DError
 from .gaussians import GaussianCloud
+from .intrinsics import Intrinsics
+from .levelling import find_gravity, level
+from .planes import find_planes
+from .surface import SurfaceGrid
 
 Array = NDArray[np.floating]
 
@@ -30,9 +38,13 @@ TYPICAL_CAMERA_HEIGHT_M = 1.5
 """Assumed height of the camera above the floor: a photo taken while standing."""
 _TAIL = 0.02
 _FARTHEST = 4.0  # nothing lies farther than so many times the far quantile: sky ends there instead of at infinity
+_PLANE_COLS = 128  # columns of the grid in which planes are looked for
+_MOST_PLANES = 8
+_BELIEVABLE_MIDDLE_M = (0.7, 15.0)
+_BELIEVABLE_FAR_TO_NEAR = (1.2, 30.0)
 _CHUNK = 100_000
 
-NOT_METRIC = "Lengths are not metric: calibrate with one or two known lengths."
+NOT_METRIC = "Not metric: calibrate with one or two known lengths."
 """The sentence for a person that goes with every cloud whose scale is assumed."""
 
 
@@ -108,7 +120,7 @@ def assume_typical_distance(
     known = disparity[np.isfinite(disparity)].astype(np.float64)
     if not known.size:
         raise ValueError("no disparity is known")
-    far, middle, near = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
+    far, middle, near = (float(q) for q in np.quantile(known, [_TAIL, 0.5, 1 - _TAIL]))
     spread = near - far
     assumption = (
         f"the middle of the picture's depths is {distance_m:g} m, the far ones are {far_to_near:g} times the near ones"
@@ -122,6 +134,56 @@ def assume_typical_distance(
     return AffineInverseDepth(s, s * (c - far), _FARTHEST / (s * c), assumption)
 
 
+def assume(disparity: Array, intrinsics: Intrinsics) -> AffineInverseDepth:
+    """a and b by assumption: walls are at right angles to floor and to each other, and the camera is held as people hold it.
+
+    Right angles between the planes of the picture tell b / a (:func:`~image_to_3d.core.calibration.calibrate_disparity`), the
+    floor tells a: the camera is :data:`TYPICAL_CAMERA_HEIGHT_M` above it. What the picture does not tell, or tells unbelievably,
+    stays as :func:`assume_typical_distance` has it.
+
+    Args:
+        disparity: (rows, cols); NaN is unknown.
+        intrinsics: of the photo that the map covers.
+
+    Raises:
+        ValueError: no disparity is known.
+    """
+    affine = assume_typical_distance(disparity)
+    grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_PLANE_COLS)
+    planes = find_planes(grid, _MOST_PLANES)
+    squared = _squared(affine, grid, [plane.m for plane in planes])
+    if squared is not None:
+        affine = squared
+        grid = SurfaceGrid(affine.depth(disparity), intrinsics).thinned(_PLANE_COLS)
+        planes = find_planes(grid, _MOST_PLANES)
+    try:
+        height = level(find_gravity(planes, grid, metric=False)).camera_height_m
+    except ImageTo3DError:  # no floor, or none that can be told
+        return affine
+    middle = float(np.nanmedian(grid.depth)) * TYPICAL_CAMERA_HEIGHT_M / max(height, 1e-6)
+    return at_camera_height(affine, height) if _between(middle, _BELIEVABLE_MIDDLE_M) else affine
+
+
+def _squared(affine: AffineInverseDepth, grid: SurfaceGrid, planes: list[Array]) -> AffineInverseDepth | None:
+    """The same distance of the middle, with b / a as right angles between planes want it; None if they do not tell."""
+    middle = float(np.nanmedian(grid.depth))
+    across = (np.array([-0.5, 0.0, 1.0]) * middle, np.array([0.5, 0.0, 1.0]) * middle, middle)
+    try:
+        solved = calibrate_disparity(grid.w, [across], planes)
+    except ImageTo3DError:
+        return None
+    near, far = np.nanquantile(solved.a * grid.w + solved.b, [1 - _TAIL, _TAIL])
+    if not (far > 0 and _between(near / far, _BELIEVABLE_FAR_TO_NEAR)):
+        return None
+    changed = affine.changed(solved.a, solved.b)
+    words = f"walls are at right angles, the middle of the picture's depths is {TYPICAL_DISTANCE_M:g} m"
+    return AffineInverseDepth(changed.a, changed.b, _FARTHEST / float(far), words)
+
+
+def _between(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
+
+
 def at_camera_height(
     affine: AffineInverseDepth, height: float, wanted_m: float = TYPICAL_CAMERA_HEIGHT_M
 ) -> AffineInverseDepth:
@@ -132,8 +194,8 @@ def at_camera_height(
     """
     if not (height > 0 and wanted_m > 0):
         raise ValueError(f"a camera is not {height} m or {wanted_m} m above the floor")
-    assumption = f"the camera is {wanted_m:g} m above the floor"
-    return affine.changed(height / wanted_m, 0.0, assumption)
+    square = "walls are at right angles, " if affine.assumption.startswith("walls") else ""
+    return affine.changed(height / wanted_m, 0.0, f"{square}the camera is {wanted_m:g} m above the floor")
 
 
 def change_inverse_depth(

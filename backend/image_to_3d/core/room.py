@@ -11,10 +11,12 @@ from .calibration import Scale
 from .levelling import Gravity
 from .measuring import Length, SurfacePoint, with_scale
 from .planes import Plane, angle_between
-from .surface import Array, Float64, SurfaceGrid, planes_through
+from .surface import Array, Float64, SurfaceGrid
 
 _PARALLEL_DEG = 5.0
-_NEAREST_M = 0.02  # of the depth: how far from its own surface a laser starts to look
+_NEAREST = 0.02  # of the depth: how far from its own surface a laser starts to look
+_LIFT = 0.01  # of the depth: how far above it a laser stands, so that one along a wall does not meet that wall
+_GRAZING = 0.1  # surfaces within 6° of the laser are passed
 _FARTHEST_M = 100.0
 _SAMPLES = 4000
 
@@ -146,8 +148,8 @@ def laser(
         planes: of the photo, to end on where the laser leaves the picture.
     """
     d = start.normal if direction is None else np.asarray(direction, np.float64) / np.linalg.norm(direction)
-    origin = start.position
-    first = _NEAREST_M * float(origin[2])
+    first = _NEAREST * float(start.position[2])
+    origin = start.position + _LIFT * float(start.position[2]) * start.normal
     found = _march(grid, origin, d, first)
     hidden, t, sd = False, float("inf"), float("inf")
     extended = found is None
@@ -162,14 +164,16 @@ def laser(
         sd = noise * float(hit[2]) / max(abs(float(m @ d)), 1e-9)
     else:
         for plane in planes:
-            if float(plane.normal @ d) < -0.05:
+            if float(plane.normal @ d) < -_GRAZING:
                 reached, reached_sd = plane.along(origin, d)
                 if first < reached < t:
                     t, sd = reached, reached_sd
     if not np.isfinite(t):
         return None
     own = float(np.sqrt(d @ start.covariance @ d))
-    return LaserHit(with_scale(t, float(np.hypot(own, sd)), d, scale), origin + t * d, hidden, extended)
+    hit = origin + t * d
+    clear = float((hit - start.position) @ d)
+    return LaserHit(with_scale(clear, float(np.hypot(own, sd)), d, scale), hit, hidden, extended)
 
 
 def laser_along_axes(
@@ -208,7 +212,7 @@ def _march(grid: SurfaceGrid, origin: Float64, d: Float64, first: float) -> tupl
     if end < 2:
         return None
     col, row = xy[:end, 0].astype(int), xy[:end, 1].astype(int)
-    planes = planes_through(grid.local, grid.intrinsics)[row, col]
+    planes = grid.m[row, col]
     depth = points[:end, 2]
     tolerance = 0.02 + 4.0 * grid.noise[row, col] * depth
     # Relative: 0 on the surface, positive in front of it.
@@ -224,7 +228,7 @@ def _march(grid: SurfaceGrid, origin: Float64, d: Float64, first: float) -> tupl
             m = planes[k]
             slope = float(m @ d)
             reached = (1.0 - float(m @ origin)) / slope if slope else float("inf")
-            if slope > 0 and 0 < reached < 1.1 * t[k]:
+            if slope > _GRAZING * np.linalg.norm(m) and 0 < reached < 1.1 * t[k]:
                 return max(reached, float(first)), m, hidden
         hidden, before = True, False
     return None

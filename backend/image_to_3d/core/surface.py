@@ -106,7 +106,7 @@ def quantisation(w: Array) -> Float64:
     values, inverse, counts = np.unique(w[known], return_inverse=True, return_counts=True)
     if len(values) < 3:
         return out
-    window = np.ones(9)
+    window = np.ones(min(9, len(values)))
     gap = np.diff(values, append=values[-1] + (values[-1] - values[-2]))
     mean_gap = np.convolve(gap, window, "same") / np.convolve(np.ones_like(gap), window, "same")
     cells = np.convolve(counts, window, "same") / np.convolve(np.ones_like(gap), window, "same")
@@ -263,9 +263,14 @@ class SurfaceGrid:
         return fit_local_planes(self.w)
 
     @cached_property
+    def m(self) -> Float64:
+        """(rows, cols, 3) local planes as m = n / d, 1/m; NaN where unknown."""
+        return planes_through(self.local, self.intrinsics)
+
+    @cached_property
     def normals(self) -> Float64:
         """(rows, cols, 3) unit normals towards the camera; NaN where unknown."""
-        return normals_of_planes(planes_through(self.local, self.intrinsics))
+        return normals_of_planes(self.m)
 
     @cached_property
     def noise(self) -> Float64:

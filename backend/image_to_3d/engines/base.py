@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,4 +92,13 @@ class Engine(Protocol):
 
     def unload(self) -> None:
         """Give back the memory of the weights; a later :meth:`predict` loads them again."""
+        ...
+
+
+@runtime_checkable
+class DisparityEngine(Engine, Protocol):
+    """An engine whose first answer is relative inverse depth."""
+
+    def disparity(self, photo: Photo, progress: Progress = no_progress) -> NDArray[np.float32]:
+        """Photo → (H, W) at the photo's size, larger is nearer, scale and shift unknown."""
         ...

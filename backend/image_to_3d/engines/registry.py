@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from . import weights
+from . import midas, weights
 from .base import Engine, EngineInfo, EngineOptions
 from .depth_map import INFO as DEPTH_MAP
 from .lite import INFO as LITE
@@ -24,6 +24,8 @@ class EngineEntry:
 
 ENGINES: dict[str, EngineEntry] = {
     SHARP.name: EngineEntry(SHARP, "image_to_3d.engines.sharp.engine:SharpEngine"),
+    midas.SMALL.name: EngineEntry(midas.SMALL, "image_to_3d.engines.midas.engine:MidasSmallEngine"),
+    midas.LARGE.name: EngineEntry(midas.LARGE, "image_to_3d.engines.midas.engine:DPTLargeEngine"),
     DEPTH_MAP.name: EngineEntry(DEPTH_MAP, "image_to_3d.engines.depth_map:DepthMapEngine"),
     LITE.name: EngineEntry(LITE, "image_to_3d.engines.lite.engine:LiteEngine"),
 }

@@ -168,6 +168,15 @@ def write_depth_png(path: str | Path, depth: NDArray[np.floating]) -> None:
         Image.fromarray(np.rint(millimetres).astype(np.uint16)).save(stream, format="PNG")
 
 
+def write_disparity_png(path: str | Path, disparity: NDArray[np.floating]) -> None:
+    """16-bit PNG of relative inverse depth: 0 = farthest in the picture (and unknown), 65535 = nearest."""
+    values = np.asarray(disparity, np.float64)
+    low, high = np.nanmin(values), np.nanmax(values)
+    levels = np.nan_to_num((values - low) / max(high - low, 1e-12) * 65535.0, nan=0.0)
+    with atomic_open(path) as stream:
+        Image.fromarray(np.rint(levels).astype(np.uint16)).save(stream, format="PNG")
+
+
 def write_depth_exr(path: str | Path, depth: NDArray[np.floating]) -> None:
     """OpenEXR with one float32 channel Z in metres; infinity = unknown, as depth passes of renderers have it.
 

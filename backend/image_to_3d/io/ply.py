@@ -37,6 +37,7 @@ PROPERTIES = (
     *("rot_0", "rot_1", "rot_2", "rot_3"),
 )
 COMMENT = "image_to_3d "
+_KEPT_DETAILS = ("inverse_depth", "invented_layers")  # of the provenance: what calibration and honesty need
 _FLAT_SCALE = 1e-7  # metres; the third axis of 2D Gaussians, which have none
 
 
@@ -109,7 +110,7 @@ def _metadata(cloud: GaussianCloud) -> dict[str, Any]:
         out["size"] = [k.width, k.height]
     if cloud.grid is not None:
         out["grid"] = [cloud.grid.layers, cloud.grid.rows, cloud.grid.cols]
-    return out
+    return out | {key: origin.details[key] for key in _KEPT_DETAILS if key in origin.details}
 
 
 def _scalars(name: str, values: Any, dtype: str) -> PlyElement:
@@ -221,8 +222,11 @@ def _read_grid(
 def _cells_by_projection(
     positions: NDArray[np.float32], intrinsics: Intrinsics | None, grid: Grid
 ) -> NDArray[np.int32] | None:
-    """Flat cells of a one-layer grid with holes, from the pixels that the points project to; None if they do not fit."""
-    if intrinsics is None or grid.layers != 1 or not len(positions) or float(positions[:, 2].min()) <= 0:
+    """Flat cells of a grid with holes, from the pixels that the points project to; None if they do not fit.
+
+    Cells increase within a layer; where they do not, the next layer begins.
+    """
+    if intrinsics is None or not len(positions) or float(positions[:, 2].min()) <= 0:
         return None
     uv = intrinsics.project(positions.astype(np.float64)) * (
         grid.cols / intrinsics.width,
@@ -232,7 +236,10 @@ def _cells_by_projection(
     if (cell < 0).any() or (cell >= (grid.cols, grid.rows)).any():
         return None
     index = cell[:, 1] * grid.cols + cell[:, 0]
-    return index.astype(np.int32) if (np.diff(index) > 0).all() else None
+    layer = np.cumsum(np.diff(index, prepend=-1) <= 0)
+    if layer[-1] >= grid.layers:
+        return None
+    return (layer * (grid.rows * grid.cols) + index).astype(np.int32)
 
 
 def _cloud_from_columns(
@@ -276,7 +283,7 @@ def _cloud_from_columns(
                 str(metadata.get("engine", "ply")),
                 bool(metadata.get("metric", True)),
                 metadata.get("focal_source"),
-                details={"file": path.name},
+                details={"file": path.name, **{key: metadata[key] for key in _KEPT_DETAILS if key in metadata}},
             ),
         )
     except ValueError as error:

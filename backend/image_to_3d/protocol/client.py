@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import shlex
 import socket as sockets
 import threading
 import time
@@ -40,6 +41,7 @@ from .wire import WireError, decode_reply, encode
 
 HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 4000
+HANDSHAKE_MS = 5000
 CONNECT_SECONDS = 5.0
 JOB = Predict.TYPE
 
@@ -51,16 +53,26 @@ class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mist
         super().__init__(ErrorCode.INTERNAL, message, hint)
 
 
+def keep_alive(socket: zmq.Socket[bytes]) -> None:
+    """Heartbeats, by which both ends notice within seconds that the other is gone, and a limit for the handshake.
+
+    Nothing limits how many messages wait to be read: libzmq 4.3.5 aborts the whole process (``Assertion failed: !_io_error``)
+    when a heartbeat is due on a connection whose peer has gone while the limit was reached. That would be Blender, or the backend.
+    """
+    socket.setsockopt(zmq.RCVHWM, 0)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+
+
 def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> None:
     """CURVE, heartbeats and limits of a client socket."""
     socket.curve_serverkey = endpoint.server_key.encode()
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()
     socket.setsockopt(zmq.LINGER, 200)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
-    socket.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    keep_alive(socket)
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.IPV6, int("[" in endpoint.control))
 
@@ -156,7 +168,7 @@ class Client:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise ConnectionLost(
                     "The backend does not know this client.",
-                    f"On its machine run: image-to-3d authorise {self._keys.public}",
+                    f"On its machine run: image-to-3d authorise {shlex.quote(self._keys.public)}",
                 )
             elif event == zmq.EVENT_CONNECT_RETRIED:
                 raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
+from zmq.utils import z85
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from .paths import config_folder, write_private
@@ -34,6 +36,8 @@ def load_or_create(name: str, folder: Path | None = None) -> KeyPair:
     path = (folder or config_folder()) / f"{name}.key.json"
     if not path.exists():
         public, secret = zmq.curve_keypair()
+        while public.startswith(b"-"):  # a command line would take it for an option
+            public, secret = zmq.curve_keypair()
         fresh = KeyPair(public.decode(), secret.decode())
         _create_once(path, json.dumps({"public": fresh.public, "secret": fresh.secret}))
     if os.name == "posix" and path.stat().st_mode & 0o077:
@@ -55,8 +59,8 @@ def load_or_create(name: str, folder: Path | None = None) -> KeyPair:
 
 
 def _create_once(path: Path, text: str) -> None:
-    """Two processes that start at once agree on one key: the first link wins."""
-    temporary = path.with_name(f".{path.name}.new-{os.getpid()}")
+    """Processes and threads that start at once agree on one key: the first link wins."""
+    temporary = path.with_name(f".{path.name}.new-{secrets.token_hex(8)}")
     write_private(temporary, text)
     try:
         os.link(temporary, path)
@@ -72,7 +76,7 @@ def _create_once(path: Path, text: str) -> None:
 def is_key(text: str) -> bool:
     """True for the Z85 text of a public key."""
     try:
-        return len(text) == 40 and len(zmq.utils.z85.decode(text.encode())) == 32  # type: ignore[attr-defined]
+        return len(text) == 40 and len(z85.decode(text.encode())) == 32
     except (ValueError, KeyError, UnicodeEncodeError):
         return False
 
@@ -88,9 +92,15 @@ class AuthorisedClients:
         """Public key → name, without this account's own key.
 
         Raises:
-            ImageTo3DError: ``unauthorised`` if the file is damaged.
+            ImageTo3DError: ``unauthorised`` if others can change the file, or it is damaged.
         """
         try:
+            if os.name == "posix" and self._path.stat().st_mode & 0o022:
+                raise ImageTo3DError(
+                    ErrorCode.UNAUTHORISED,
+                    f"Other users can change the list of authorised clients {self._path}.",
+                    f"Check what is in it and run: chmod 600 '{self._path}'",
+                )
             stored = json.loads(self._path.read_text("utf-8"))
             return {str(key): str(name) for key, name in stored.items()}
         except FileNotFoundError:

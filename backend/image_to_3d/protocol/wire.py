@@ -130,9 +130,10 @@ def _decode(
     if cls is None:
         raise _bad(f"its type {str(kind)[:40]!r} is unknown", request_id)
     try:
-        sizes = _blob_sizes(cls, header.get("b"))
+        descriptions: Any = header.get("b")
+        sizes = _blob_sizes(cls, descriptions)
         blobs = _mapped(header["m"], sizes, open_mapped, frames) if "m" in header else frames[1:]
-        message = build(cls, header.get("f"), cls.TYPE, _arrays(header.get("b"), sizes, blobs))
+        message = build(cls, header.get("f"), cls.TYPE, _arrays(descriptions, sizes, blobs))
     except SchemaError as error:
         raise _bad(str(error), request_id) from None
     except RecursionError:

@@ -10,13 +10,17 @@ from ..core.colour import linear_to_srgb
 from ..render.base import MIN_ALPHA
 
 _STEPS = 1 << 14  # fine enough that no 8-bit level is off by more than the rounding of a tie
+_WORTH_SHARING = (
+    500_000  # pixels; below that, waking the other cores costs more than they save, above all when they are busy
+)
 _SRGB = linear_to_srgb(np.linspace(0.0, 1.0, _STEPS + 1)).astype(np.float32)
 
 
 def encode_colour(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Premultiplied linear RGB (H, W, 3) and alpha (H, W) → (H, W, 4) uint8: sRGB, then multiplied by alpha, and alpha."""
     out = np.empty((*alpha.shape, 4), np.uint8)
-    _encode_colour(np.ascontiguousarray(colour), np.ascontiguousarray(alpha), _SRGB, out)
+    encode = _encode_on_all_cores if alpha.size > _WORTH_SHARING else _encode
+    encode(np.ascontiguousarray(colour), np.ascontiguousarray(alpha), _SRGB, out)
     return out
 
 
@@ -26,8 +30,7 @@ def encode_depth(weighted: NDArray[np.float32], alpha: NDArray[np.float32]) -> N
         return np.where(alpha >= MIN_ALPHA, weighted / alpha, np.float32(np.inf)).astype(np.float16)
 
 
-@njit(parallel=True, nogil=True, cache=True)
-def _encode_colour(colour, alpha, table, out):
+def _encode_rows(colour, alpha, table, out):
     height, width = alpha.shape
     steps = np.float32(len(table) - 1)
     for y in prange(height):
@@ -40,3 +43,7 @@ def _encode_colour(colour, alpha, table, out):
                     straight = min(max(colour[y, x, c] / a, np.float32(0.0)), np.float32(1.0))
                     value = table[int(straight * steps + np.float32(0.5))] * a
                 out[y, x, c] = np.uint8(value * np.float32(255.0) + np.float32(0.5))
+
+
+_encode = njit(nogil=True, cache=True)(_encode_rows)
+_encode_on_all_cores = njit(parallel=True, nogil=True, cache=True)(_encode_rows)

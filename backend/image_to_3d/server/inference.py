@@ -104,7 +104,7 @@ class InferenceWorker:
         reply: Message
         poisoned = False
         try:
-            reply = predict(request, self._engine, progress, scene=output)
+            reply = predict(request, self._engine, progress, output, self._options.checkpoint)
         except ImageTo3DError as error:
             reply = error_reply(error)
         except (EOFError, BrokenPipeError):
@@ -128,7 +128,8 @@ class InferenceWorker:
         wanted = (name, precision)
         if wanted not in self._engines:
             self._unload()
-            options = EngineOptions(self._options.device, precision, self._options.checkpoint)
+            checkpoint = self._options.checkpoint if name == "sharp" else None  # the option names SHARP's weights
+            options = EngineOptions(self._options.device, precision, checkpoint)
             self._engines[wanted] = create_engine(name, options)
         return self._engines[wanted]
 

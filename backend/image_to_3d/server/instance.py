@@ -28,7 +28,7 @@ class InstanceLock:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         self._file: IO[str] = os.fdopen(handle, "r+", encoding="utf-8")
         try:
-            _lock(self._file)
+            lock(self._file)
         except OSError:
             self._file.close()
             running = published()
@@ -42,8 +42,8 @@ class InstanceLock:
         self._file.close()
 
 
-def _lock(file: IO[str]) -> None:
-    """Lock or raise OSError at once."""
+def lock(file: IO[str]) -> None:
+    """Lock an open file until it is closed, or raise OSError at once. The system releases it whatever happens to the process."""
     if os.name == "nt":
         import msvcrt
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.filtering import Filters
 from ..engines.base import Engine, Progress
 from ..engines.registry import resolve
 from ..io.depth import clean_depth, decode_depth
@@ -28,7 +29,22 @@ def decode_request_photo(request: Predict) -> Photo:
     return photo.with_focal(request.mm35, request.fov_deg)
 
 
-def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress: Progress, scene: str = "") -> Result:
+def _filters(request: Predict) -> Filters:
+    return Filters(
+        request.depth_max,
+        request.alpha_threshold or None,
+        request.max_gaussians,
+        None if request.mask is None else request.mask > 0,
+    )
+
+
+def predict(
+    request: Predict,
+    engine_for: Callable[[str, str], Engine],
+    progress: Progress,
+    scene: str = "",
+    checkpoint: str | None = None,
+) -> Result:
     """Run a request.
 
     Args:
@@ -36,6 +52,7 @@ def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress
         engine_for: ``engine_for(name, precision)`` gives a loaded engine.
         progress: gets the stages ``decode``, those of the engine, and ``pack``; may raise Cancelled.
         scene: id that the result will be known by.
+        checkpoint: weights of SHARP, if the person who started the backend named a file.
 
     Raises:
         ImageTo3DError: with the code to reply.
@@ -53,17 +70,18 @@ def predict(request: Predict, engine_for: Callable[[str, str], Engine], progress
 
         depth = stretch_to_photo(depth, photo)
     decoded = time.perf_counter()
-    name = resolve(request.engine, has_depth=depth is not None)
+    name = resolve(request.engine, depth is not None, checkpoint)
     engine = engine_for(name, request.precision)
     prediction = engine.predict(photo, depth, progress)
+    cloud = _filters(request).apply(prediction.cloud)
     progress("pack", 1.0)
     seconds = {"decode": decoded - start, **prediction.seconds, "total": time.perf_counter() - start}
     return Result(
-        **cloud_fields(prediction.cloud),
+        **cloud_fields(cloud),
         scene=scene,
         focal=Focal(photo.focal.px, photo.focal.mm35, photo.focal.source),
         device=prediction.device,
         precision=prediction.precision,
         seconds=seconds,
-        warnings=list(prediction.warnings),
+        warnings=[w for w in (*prediction.warnings, photo.focal.warning()) if w],
     )

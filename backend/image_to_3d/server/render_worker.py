@@ -40,9 +40,18 @@ _SHARE_OF_FREE_MEMORY = 0.25
 def work(link: Link, make_renderer: Callable[[], tuple[Renderer, str]]) -> None:
     """Draw until told to quit. Raises EOFError then."""
     renderer, why = make_renderer()
+    warm_up(renderer)
     worker = RenderWorker(link, renderer, int(_SHARE_OF_FREE_MEMORY * free_memory(renderer.name)))
     link.ready({"renderer": renderer.name, "why": why})
     worker.run()
+
+
+def warm_up(renderer: Renderer) -> None:
+    """Draw one Gaussian, so that whatever is compiled on first use is there before somebody waits for a picture."""
+    one = np.ones((1, 3), np.float32)
+    cloud = GaussianCloud(one, one, np.float32([[1, 0, 0, 0]]), one, np.ones(1, np.float32))
+    picture = renderer.render([Instance(cloud)], Camera.at_origin(Intrinsics.centred(16.0, 16, 16)), RenderSettings())
+    encode_colour(picture.colour, picture.alpha)
 
 
 def free_memory(renderer: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shlex
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -99,6 +100,10 @@ class ServiceOptions:
 class Service:
     """Binds at construction, serves in :meth:`run`.
 
+    Attributes:
+        endpoint: where it listens.
+        is_loopback: only this machine can reach it.
+
     Raises:
         ImageTo3DError: the address cannot be bound.
     """
@@ -123,7 +128,8 @@ class Service:
             self._authenticator.stop()
             self._context.destroy(0)
             raise
-        if not is_loopback(host):
+        self.is_loopback = is_loopback(host)
+        if not self.is_loopback:
             log.warning(
                 "Listening on a network. Every connection is encrypted; only authorised keys get in: image-to-3d authorise"
             )
@@ -316,7 +322,7 @@ class Service:
                 raise ImageTo3DError(
                     ErrorCode.UNAUTHORISED,
                     "This client is no longer authorised.",
-                    f"On the backend's machine run: image-to-3d authorise {key}",
+                    f"On the backend's machine run: image-to-3d authorise {shlex.quote(key)}",
                 )
             if socket is self._control:
                 self._handle(client, key, message_id, request, frames)
@@ -400,7 +406,7 @@ class Service:
                     state=e.state,  # type: ignore[arg-type]
                     note=e.note,
                 )
-                for e in engine_states()
+                for e in engine_states(self.options.engine.checkpoint)
             ],
             capabilities=["render", "upload_scene"],
         )

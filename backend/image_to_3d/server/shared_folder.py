@@ -5,28 +5,62 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.endpoint import process_exists
 from ..protocol.mapped import map_file, new_name, write_blobs
 from ..protocol.paths import make_private, runtime_folder
+from .instance import lock
 
-_PREFIX = "shared-"
+MIN_MEMORY_BYTES = 1_000_000_000
+"""A file system in memory is used if it has so much room: containers often give it 64 MB only."""
+
+_LOCK_NAME = "lock"
+_GRACE_SECONDS = 60.0
+
+
+def _parents() -> tuple[list[Path], str]:
+    """(folders in which ours may be made, the preferred one first; what its name begins with)."""
+    memory = Path("/dev/shm")  # what is written there is never written to a disk
+    found = []
+    if sys.platform.startswith("linux") and os.access(memory, os.W_OK):
+        found.append(memory)
+    return [*found, make_private(runtime_folder())], f"image-to-3d-{os.getuid() if os.name == 'posix' else 'shared'}-"
+
+
+def _is_left_over(folder: Path) -> bool:
+    """True if the server that made the folder is gone: the system has released its lock."""
+    try:
+        with (folder / _LOCK_NAME).open("r+") as file:
+            lock(file)
+            return True
+    except FileNotFoundError:
+        try:
+            return time.time() - folder.stat().st_mtime > _GRACE_SECONDS
+        except OSError:
+            return False
+    except OSError:
+        return False
 
 
 class SharedFolder:
     """Made for one server process, removed with it; folders of servers that crashed are removed first."""
 
     def __init__(self) -> None:
-        runtime = make_private(runtime_folder())
-        for leftover in runtime.glob(f"{_PREFIX}*"):
-            pid = leftover.name[len(_PREFIX) :]
-            if not pid.isdigit() or int(pid) == os.getpid() or not process_exists(int(pid)):
-                shutil.rmtree(leftover, ignore_errors=True)
-        self.path = make_private(runtime / f"{_PREFIX}{os.getpid()}")
+        parents, prefix = _parents()
+        for parent in parents:
+            for leftover in parent.glob(f"{prefix}*"):
+                if _is_left_over(leftover):
+                    shutil.rmtree(leftover, ignore_errors=True)
+        parent = next((p for p in parents if shutil.disk_usage(p).free >= MIN_MEMORY_BYTES), parents[-1])
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))  # readable by its owner only
+        self._lock: IO[str] = (self.path / _LOCK_NAME).open("w+", encoding="utf-8")
+        lock(self._lock)
         self._doomed: set[str] = set()
 
     def write(self, blobs: Sequence[Any]) -> str:
@@ -65,6 +99,7 @@ class SharedFolder:
 
     def close(self) -> None:
         """Remove the folder and everything in it."""
+        self._lock.close()
         with contextlib.suppress(OSError):
             shutil.rmtree(self.path)
 

@@ -11,7 +11,7 @@ import zmq
 from zmq.utils import z85
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.client import HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS
+from ..protocol.client import keep_alive
 from ..protocol.keys import AuthorisedClients, KeyPair
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 LOOPBACK = "tcp://127.0.0.1:*"
 MAX_FRAME_BYTES = 1 << 30
 MAX_PREVIEW_REQUEST_BYTES = 1 << 21
-HANDSHAKE_MS = 5000
 _ADDRESS_HINT = "An address looks like tcp://127.0.0.1:5555, or tcp://*:5555 for all networks; the port must be free."
 
 
@@ -66,10 +65,7 @@ def bind_router(context: zmq.Context[Any], keys: KeyPair, address: str, max_byte
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
     socket.setsockopt(zmq.SNDHWM, 256)
-    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+    keep_alive(socket)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:

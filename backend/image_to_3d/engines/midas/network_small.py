@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..torch_runtime import import_timm
 from .blocks import Decoder
@@ -55,3 +57,22 @@ class SmallNetwork(nn.Module):
         maps = self.pretrained(image)
         report(0.6)
         return self.scratch(maps)
+
+
+def fold_normalisation(module: nn.Module) -> None:
+    """Put every batch normalisation that follows a convolution into that convolution's weights, in place.
+
+    For inference only: afterwards the tensors are no longer those of the checkpoint. What remains of the normalisation is the
+    activation that timm keeps in it.
+    """
+    children = list(module.named_children())
+    for (_, conv), (name, norm) in pairwise(children):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            conv.weight, conv.bias = fuse_conv_bn_weights(
+                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            setattr(module, name, getattr(norm, "act", nn.Identity()))
+    for _, child in children:
+        fold_normalisation(child)

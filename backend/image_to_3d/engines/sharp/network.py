@@ -67,12 +67,16 @@ class SharpNetwork(nn.Module):
         self.prediction_head = PredictionHead(config)
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Weights of the parts that may run in half precision → ``dtype``, the others → float32."""
+        """Weights of the parts that may run in half precision → ``dtype``, the others → float32, all in memory of their own.
+
+        What was mapped from the checkpoint file is no longer referred to, so the mapping goes.
+        """
         monodepth = self.monodepth_model.monodepth_predictor
         for part in (monodepth.encoder, monodepth.decoder, self.feature_model):
             part.to(dtype)
         for part in (monodepth.head, self.prediction_head):
-            part.to(torch.float32)
+            for parameter in part.parameters():
+                parameter.data = parameter.data.to(torch.float32, copy=True)
 
     @property
     def dtype(self) -> torch.dtype:

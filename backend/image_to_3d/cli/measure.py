@@ -1,0 +1,399 @@
+"""``image-to-3d measure``: lengths, planes, the room and tilts, from a PLY file or a photo, with 95 % intervals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import ErrorCode, ImageTo3DError
+from .options import add_engine_options
+from .photos import load_depth_for, load_photo
+from .predict import make_engine
+
+if TYPE_CHECKING:
+    from ..core.calibration import Scale
+    from ..core.gaussians import GaussianCloud
+    from ..core.inspection import PlaneReport
+    from ..core.levelling import Gravity
+    from ..core.measuring import Length
+    from ..core.planes import Plane
+    from ..core.room import RoomReport
+    from ..core.surface import SurfaceGrid
+
+Pixel = tuple[float, float]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Declare the subcommand."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "measure",
+        help="lengths, planes, the room, tilts",
+        description="Measure in a scene. Without --between, --planes, --room or --tilt: planes and room. Pixels are U,V from the "
+        "photo's upper left corner. Every length has a 95 %% interval.",
+    )
+    parser.add_argument("scene", metavar="SCENE", help="PLY file made from a photo, or a photo")
+    parser.add_argument(
+        "--between", nargs=2, action="append", default=[], metavar=("U,V", "U,V"), help="the length between two pixels"
+    )
+    parser.add_argument("--planes", action="store_true", help="dominant planes: floor, ceiling, walls, others")
+    parser.add_argument(
+        "--room", action="store_true", help="room height, distances between facing walls, visible extents"
+    )
+    parser.add_argument(
+        "--tilt",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="U,V",
+        help="tilt, azimuth, area and flatness of the surface inside a polygon of at least three pixels",
+    )
+    parser.add_argument(
+        "--known",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("U,V", "U,V", "METRES"),
+        help="a length you know: calibrates the scale; several are adjusted",
+    )
+    level = parser.add_argument_group("level and north")
+    level.add_argument("--pitch", type=float, metavar="DEG", help="of the camera, up is positive, if known (gimbal)")
+    level.add_argument("--roll", type=float, metavar="DEG", help="of the camera, clockwise is positive; with --pitch")
+    level.add_argument(
+        "--north",
+        type=float,
+        metavar="DEG",
+        help="compass direction the camera looks at, clockwise from north: makes azimuths known",
+    )
+    scale = parser.add_argument_group("scale")
+    scale.add_argument(
+        "--scale-sd",
+        type=float,
+        metavar="PERCENT",
+        help="standard deviation of the scale of the engine or depth file, if you know better than the assumption",
+    )
+    add_engine_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; 1 if something that was asked for cannot be told from this picture."""
+    betweens = [(_pixel(a), _pixel(b)) for a, b in args.between]
+    polygons = [[_pixel(token) for word in words for token in word.replace(";", " ").split()] for words in args.tilt]
+    known = [(_pixel(a), _pixel(b), _metres(metres)) for a, b, metres in args.known]
+    if (args.pitch is None) != (args.roll is None):
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--pitch and --roll belong together.", "Give both.")
+    cloud = load_cloud(args)
+    measured = measure(cloud, args, betweens, polygons, known)
+    for sentence in measured.warnings:
+        print(sentence, file=sys.stderr)
+    if args.json:
+        print(json.dumps(as_json(measured)))
+    else:
+        print("\n".join(_table(measured)))
+    return 1 if measured.incomplete else 0
+
+
+def load_cloud(args: argparse.Namespace) -> GaussianCloud:
+    """The cloud of a PLY file, or of a photo by the engine that the options name.
+
+    Raises:
+        ImageTo3DError: files that cannot be read, a photo without depth, a cloud without picture grid or camera.
+    """
+    path = Path(args.scene)
+    if path.suffix.lower() == ".ply":
+        from ..io.ply import read_ply
+
+        cloud = read_ply(path)
+    else:
+        cloud = _cloud_of_photo(path, args)
+    if cloud.grid is None or cloud.intrinsics is None:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"{path.name} has no picture grid, so pixels of a photo mean nothing in it.",
+            "Measure a file that was made from one photo and not edited since.",
+        )
+    return cloud
+
+
+def _cloud_of_photo(path: Path, args: argparse.Namespace) -> GaussianCloud:
+    photo = load_photo(path, args)
+    depth = load_depth_for(path, photo, args)
+    prediction = make_engine(args).predict(photo, depth)
+    for sentence in prediction.warnings:
+        print(sentence, file=sys.stderr)
+    return prediction.cloud
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was asked for.
+
+    Attributes:
+        scale: of the lengths.
+        gravity: None if the picture does not tell.
+        camera_height: above the floor, metres, None without a floor.
+        planes: dominant planes, classified if gravity is known; empty if not asked for.
+        regions: one report per polygon.
+        north: compass direction of the view, degrees.
+        room: None if not asked for or unknown.
+        lengths: (pixel, pixel, length).
+        warnings: sentences for a person.
+        incomplete: whether something that was asked for could not be told.
+    """
+
+    scale: Scale
+    gravity: Gravity | None
+    camera_height: float | None
+    planes: tuple[Plane, ...]
+    regions: tuple[PlaneReport, ...]
+    north: float | None
+    room: RoomReport | None
+    lengths: tuple[tuple[Pixel, Pixel, Length], ...]
+    warnings: tuple[str, ...]
+    incomplete: bool
+
+
+def measure(
+    cloud: GaussianCloud,
+    args: argparse.Namespace,
+    betweens: list[tuple[Pixel, Pixel]],
+    polygons: list[list[Pixel]],
+    known: list[tuple[Pixel, Pixel, float]],
+) -> Measured:
+    """What the command line asks for.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` for pixels without depth, polygons without a plane, lengths that do not calibrate.
+    """
+    import numpy as np
+
+    from ..core.inspection import report_plane
+    from ..core.levelling import find_gravity, gravity_from_angles, level
+    from ..core.measuring import length_between, point_at
+    from ..core.planes import find_planes
+    from ..core.room import room_report
+    from ..core.surface import SurfaceGrid
+
+    everything = not (betweens or args.planes or args.room or polygons)
+    grid, scale = calibrated(SurfaceGrid.from_cloud(cloud), cloud, args, known)
+    lengths = tuple((a, b, length_between(point_at(grid, a), point_at(grid, b), scale)) for a, b in betweens)
+
+    planes: tuple[Plane, ...] = ()
+    gravity = height = room = None
+    warnings: list[str] = []
+    if everything or args.planes or args.room or polygons or args.json:
+        planes = tuple(find_planes(grid))
+        try:
+            if args.pitch is not None:
+                gravity = gravity_from_angles(planes, grid, args.pitch, args.roll)
+            else:
+                gravity = find_gravity(planes, grid, cloud.provenance.metric or bool(known))
+            planes = gravity.planes
+            height = level(gravity).camera_height_m * scale.factor
+        except ImageTo3DError as error:
+            if everything or args.room or polygons:
+                warnings.append(str(error))
+        if gravity is not None:
+            room = room_report(grid, gravity, scale)
+    up, up_sd = (None, 0.0) if gravity is None else (gravity.up, gravity.sd_deg)
+    regions = tuple(report_plane(grid, np.array(p).reshape(-1, 2), scale, up, up_sd, args.north) for p in polygons)
+    return Measured(
+        scale=scale,
+        gravity=gravity,
+        camera_height=height,
+        planes=planes if everything or args.planes else (),
+        regions=regions,
+        north=args.north,
+        room=room,
+        lengths=lengths,
+        warnings=tuple(warnings),
+        incomplete=gravity is None and bool(args.room or polygons),
+    )
+
+
+def calibrated(
+    grid: SurfaceGrid, cloud: GaussianCloud, args: argparse.Namespace, known: list[tuple[Pixel, Pixel, float]]
+) -> tuple[SurfaceGrid, Scale]:
+    """The surface and what its metres are worth, after the known lengths.
+
+    Raises:
+        ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.calibration`.
+    """
+    from ..core.calibration import KnownLength, calibrate_disparity, calibrate_scale, engine_scale
+    from ..core.measuring import distance, lateral_share, point_at
+    from ..core.planes import find_planes
+    from ..core.relative_depth import AffineInverseDepth
+    from ..core.surface import SurfaceGrid
+
+    if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
+    scale = engine_scale(cloud.provenance, grid.intrinsics, None if args.scale_sd is None else args.scale_sd / 100)
+    if not known:
+        return grid, scale
+    ends = [(point_at(grid, a), point_at(grid, b), metres) for a, b, metres in known]
+    if not cloud.provenance.metric:
+        fit = calibrate_disparity(
+            grid.w,
+            [(a.position, b.position, metres) for a, b, metres in ends],
+            [plane.m for plane in find_planes(grid)],
+        )
+        share = float(sum(lateral_share(b.position - a.position) for a, b, _ in ends) / len(ends))
+        scale = replace(
+            scale,
+            state="calibrated",
+            relative_sd=fit.relative_sd,
+            lateral_share=share,
+            residuals_m=fit.residuals_m,
+        )
+        return SurfaceGrid(AffineInverseDepth(fit.a, fit.b).depth(grid.w), grid.intrinsics), scale
+    lengths = []
+    for a, b, metres in ends:
+        length, sd = distance(a, b)
+        lengths.append(KnownLength(metres, length, sd, lateral_share(b.position - a.position)))
+    return grid, calibrate_scale(lengths, scale)
+
+
+def _tilt_and_azimuth(plane: Plane, measured: Measured) -> tuple[float | None, float | None]:
+    from ..core.inspection import azimuth
+    from ..core.planes import angle_between
+
+    if measured.gravity is None:
+        return None, None
+    up = measured.gravity.up
+    facing = None if measured.north is None else azimuth(plane.normal, up, measured.north)
+    return angle_between(plane.normal, up), facing
+
+
+def as_json(measured: Measured) -> dict[str, Any]:
+    """The object of ``measure --json``; planes in the camera frame, metres, normal · x = offset_m."""
+    factor, gravity, room = measured.scale.factor, measured.gravity, measured.room
+
+    def plane_object(plane: Plane, kind: str, area: float, rms: float, tilt: float | None, facing: float | None) -> Any:
+        return {
+            "kind": kind,
+            "normal": [float(x) for x in plane.normal],
+            "offset_m": plane.offset_m * factor,
+            "area_m2": area,
+            "rms_m": rms,
+            "tilt_deg": tilt,
+            "azimuth_deg": facing,
+        }
+
+    planes = [plane_object(r.plane, "region", r.area_m2, r.rms_m, r.tilt_deg, r.azimuth_deg) for r in measured.regions]
+    for plane in measured.planes:
+        tilt, facing = _tilt_and_azimuth(plane, measured)
+        planes.append(plane_object(plane, plane.kind, plane.area_m2 * factor**2, plane.rms_m * factor, tilt, facing))
+    height = room.height if room else None
+    return {
+        "scale": {"state": measured.scale.state, "relative_sd": measured.scale.relative_sd},
+        "camera": {
+            "pitch_deg": gravity.pitch_deg if gravity else None,
+            "roll_deg": gravity.roll_deg if gravity else None,
+            "height_m": measured.camera_height,
+        },
+        "planes": planes,
+        "room": {
+            "height_m": height.metres if height else None,
+            "height_interval_m": list(height.interval) if height else None,
+            "walls": [
+                {
+                    "distance_m": wall.distance.metres,
+                    "interval_m": list(wall.distance.interval),
+                    "extents_m": [[e.width_m, e.height_m] for i in wall.walls for e in room.extents if e.wall == i],
+                }
+                for wall in (room.distances if room else ())
+            ],
+        },
+        "lengths": [
+            {"from": list(a), "to": list(b), "metres": length.metres, "interval_m": list(length.interval)}
+            for a, b, length in measured.lengths
+        ],
+    }
+
+
+def _approximate(length: Length) -> str:
+    low, high = length.interval
+    return f"≈ {length.metres:.3f} m ± {(high - low) / 2:.3f}"
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _table(measured: Measured) -> list[str]:
+    scale, gravity, room = measured.scale, measured.gravity, measured.room
+    states = {
+        "engine": "by the engine's own metres",
+        "assumed": "assumed; calibrate with a known length (--known)",
+        "calibrated": f"calibrated, factor {scale.factor:.4f}",
+    }
+    lines = [f"Scale: {states[scale.state]}, ± {196 * scale.relative_sd:.1f} % (95 %)"]
+    lines += [f"  known length {i}: residual {1000 * r:+.1f} mm" for i, r in enumerate(scale.residuals_m, 1)]
+    if gravity is not None:
+        height = "" if measured.camera_height is None else f", {measured.camera_height:.2f} m above the floor"
+        lines.append(f"Camera: pitch {gravity.pitch_deg:+.1f}°, roll {gravity.roll_deg:+.1f}°{height}")
+    for a, b, length in measured.lengths:
+        lines.append(f"{a[0]:g},{a[1]:g} – {b[0]:g},{b[1]:g}: {_approximate(length)}")
+    rows = [
+        ("region", r.plane.offset_m * scale.factor, r.area_m2, r.rms_m, r.tilt_deg, r.azimuth_deg)
+        for r in measured.regions
+    ]
+    for p in measured.planes:
+        tilt, facing = _tilt_and_azimuth(p, measured)
+        rows.append(
+            (p.kind, p.offset_m * scale.factor, p.area_m2 * scale.factor**2, p.rms_m * scale.factor, tilt, facing)
+        )
+    if rows:
+        lines += ["", f"{'plane':8} {'distance m':>10} {'area m²':>8} {'RMS mm':>7} {'tilt °':>7} {'azimuth °':>9}"]
+        for kind, offset, area, rms, tilt, facing in rows:
+            cells = (
+                f"{-offset:10.3f}",
+                f"{area:8.2f}",
+                f"{1000 * rms:7.1f}",
+                f"{_number(tilt):>7}",
+                f"{_number(facing):>9}",
+            )
+            lines.append(" ".join((f"{kind:8}", *cells)))
+    for i, region in enumerate(measured.regions, 1):
+        if region.tilt_interval_deg is not None:
+            low, high = region.tilt_interval_deg
+            lines.append(f"region {i}: tilt {region.tilt_deg:.2f}°, 95 % interval {low:.2f}° to {high:.2f}°")
+    if room is not None and not measured.regions and not measured.lengths:
+        lines.append("")
+        lines.append(
+            f"Room height: {_approximate(room.height)}" if room.height else "Room height: floor or ceiling not in view"
+        )
+        for wall in room.distances:
+            lines.append(
+                f"Between facing walls: {_approximate(wall.distance)} ({wall.parallel_deg:.1f}° from parallel)"
+            )
+        for extent in room.extents:
+            lines.append(f"Wall: at least {extent.width_m:.2f} m wide and {extent.height_m:.2f} m high")
+    return lines
+
+
+def _pixel(text: str) -> Pixel:
+    try:
+        u, v = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, f"{text!r} is no pixel.", "Write U,V with a comma and no space, for example 320,240."
+        ) from None
+    return u, v
+
+
+def _metres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1e5:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, f"{text!r} is no length in metres.", "Write a number above 0, for example 2.03."
+        )
+    return value

@@ -1,0 +1,48 @@
+"""SHARP behind the wire: warm between photos, stages reported, cancelled within a chunk; small network of made-up weights."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from backend_process import SAMPLE, running_backend
+from sharp_recipe import MINI, write_checkpoint
+
+from image_to_3d.core.errors import ErrorCode, ImageTo3DError
+from image_to_3d.protocol import Client
+from image_to_3d.protocol.messages import Predict, Result, bytes_blob
+
+
+def request(**changes) -> Predict:
+    photo = bytes_blob((SAMPLE / "photo.jpg").read_bytes())
+    return Predict(**{"engine": "auto", "photo_name": "photo.jpg", "photo_file": photo, **changes})
+
+
+def test_sharp_serves_photos_and_can_be_cancelled(private_home: Path, tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "mini.pt", MINI)
+    with running_backend(private_home, "--checkpoint", str(checkpoint), test_engines=False) as backend:
+        backend.wait_ready()
+        with Client() as client:
+            (sharp,) = (engine for engine in client.welcome.engines if engine.name == "sharp")
+            assert sharp.state == "ready"
+            progress: list[tuple[str, float]] = []
+            first = client.call(request(), 120, lambda stage, fraction: progress.append((stage, fraction)))
+            assert isinstance(first, Result) and first.engine == "sharp"
+            cloud = first.to_cloud()
+            assert len(cloud) == 2 * 256 * 256 and cloud.grid is not None and cloud.grid.layers == 2
+            fractions = [fraction for _, fraction in progress]
+            assert fractions == sorted(fractions) and len({stage for stage, _ in progress}) >= 3
+
+            again = client.call(request(), 120)
+            assert isinstance(again, Result)
+            assert np.array_equal(again.positions, first.positions)  # same input, same bytes
+
+            fewer = client.call(request(max_gaussians=40_000, depth_max=float(np.median(cloud.positions[:, 2]))), 120)
+            assert isinstance(fewer, Result) and 0 < len(fewer.positions) <= 40_000
+
+            with pytest.raises(ImageTo3DError) as caught:
+                started = time.monotonic()
+                client.call(request(), 120, cancelled=lambda: time.monotonic() - started > 0.2)
+            assert caught.value.code is ErrorCode.CANCELLED
