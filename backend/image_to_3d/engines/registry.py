@@ -10,6 +10,7 @@ from ..core.errors import ErrorCode, ImageTo3DError
 from . import midas, weights
 from .base import Engine, EngineInfo, EngineOptions
 from .depth_map import INFO as DEPTH_MAP
+from .lite import INFO as LITE
 from .sharp import INFO as SHARP
 
 
@@ -26,6 +27,7 @@ ENGINES: dict[str, EngineEntry] = {
     midas.SMALL.name: EngineEntry(midas.SMALL, "image_to_3d.engines.midas.engine:MidasSmallEngine"),
     midas.LARGE.name: EngineEntry(midas.LARGE, "image_to_3d.engines.midas.engine:DPTLargeEngine"),
     DEPTH_MAP.name: EngineEntry(DEPTH_MAP, "image_to_3d.engines.depth_map:DepthMapEngine"),
+    LITE.name: EngineEntry(LITE, "image_to_3d.engines.lite.engine:LiteEngine"),
 }
 
 
@@ -40,10 +42,6 @@ class EngineReadiness:
     info: EngineInfo
     state: str
     note: str = ""
-
-
-LITE = "lite"
-"""The engine that ``auto`` falls back to: its weights come with the package."""
 
 
 def engine_states(checkpoint: str | None = None) -> list[EngineReadiness]:
@@ -81,8 +79,8 @@ def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -
         sharp = _readiness(SHARP, checkpoint)
         if sharp.state == "ready":
             return SHARP.name
-        if LITE in ENGINES and checkpoint is None:
-            return LITE
+        if checkpoint is None:
+            return LITE.name  # its weights come with the package
         raise ImageTo3DError(
             ErrorCode.LICENCE_NOT_ACCEPTED if sharp.state == "licence_not_accepted" else ErrorCode.WEIGHTS_MISSING,
             "No engine can make depth from a bare photo yet.",

@@ -1,0 +1,88 @@
+"""The engine `lite`: photo → depth map → one Gaussian per pixel. Runs anywhere, in about a second."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import ErrorCode, ImageTo3DError, Provenance
+from ...core.lifting import lift
+from ...io.photo import Photo
+from .. import torch_runtime
+from ..base import EngineOptions, Prediction, Progress, no_progress
+from . import INFO
+from .depth import estimate_depth
+from .network import LiteNetwork
+from .weights import load_network
+
+ADVICE = (
+    "Built-in engine, approximate scale: one known length makes it right (calibrate), and the engine sharp sees more "
+    "(image-to-3d weights fetch sharp; its licence is for research only)."
+)
+
+
+class LiteEngine:
+    """Depth by the packaged network, lifted.
+
+    Args:
+        options: the device. The network is so small that it always runs in float32, and a checkpoint counts only if it is an
+            ``.npz``, as the weights of this engine are: a backend is started with one checkpoint for all its engines.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` for an unknown or absent device. The weights are read at first use.
+    """
+
+    info = INFO
+
+    def __init__(self, options: EngineOptions | None = None) -> None:
+        options = options or EngineOptions()
+        self.device = torch_runtime.choose_device(options.device)
+        given = options.checkpoint
+        self.checkpoint = given if given and given.endswith(".npz") else None
+        self._network: LiteNetwork | None = None
+
+    def predict(
+        self, photo: Photo, depth: NDArray[np.float32] | None = None, progress: Progress = no_progress
+    ) -> Prediction:
+        """See :class:`~image_to_3d.engines.base.Engine`; ``depth`` is not used. Sky becomes no Gaussians.
+
+        Raises:
+            ImageTo3DError: ``weights_missing``, ``engine_failed`` (damaged weights, or nothing but sky in the photo).
+            Cancelled: from ``progress``.
+        """
+        progress("network", 0.0)
+        start = time.perf_counter()
+        with torch_runtime.inference(self.device):
+            estimate = estimate_depth(self.load(), photo.pixels, photo.intrinsics)
+        middle = time.perf_counter()
+        progress("lift", 0.4)
+        if not np.isfinite(estimate.depth).any():
+            raise ImageTo3DError(
+                ErrorCode.ENGINE_FAILED,
+                "The built-in engine sees nothing but sky in this photo.",
+                "Take a photo that shows the place, or use another engine.",
+            )
+        provenance = Provenance(INFO.name, metric=True, focal_source=photo.focal.source, photo=photo.name)
+        cloud = replace(lift(photo.pixels, estimate.depth, photo.intrinsics), provenance=provenance)
+        stop = time.perf_counter()
+        progress("lift", 1.0)
+        seconds = {"network": middle - start, "postprocess": stop - middle}
+        return Prediction(cloud, seconds, str(self.device), "fp32", (ADVICE,))
+
+    def load(self) -> LiteNetwork:
+        """The network on the device; read if it is not there yet.
+
+        Raises:
+            ImageTo3DError: ``weights_missing``, ``engine_failed``.
+        """
+        if self._network is None:
+            self._network = load_network(self.checkpoint).to(self.device)
+        return self._network
+
+    def unload(self) -> None:
+        """Give back the memory of the weights; the next :meth:`predict` loads them again."""
+        self._network = None
+        torch_runtime.empty_cache(self.device)
