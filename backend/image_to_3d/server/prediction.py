@@ -45,7 +45,7 @@ def predict(
     engine_for: Callable[[str, str], Engine],
     progress: Progress,
     scene: str = "",
-    checkpoint: str | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
 ) -> Result:
     """Run a request.
 
