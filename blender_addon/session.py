@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points
+from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import (
     Message,
@@ -64,10 +64,12 @@ class Arrival:
     Attributes:
         result: as the backend sent it.
         points: in the Blender frame.
+        surface: in the Blender frame, or None.
     """
 
     result: Result
     points: blender_points.BlenderPoints
+    surface: blender_surface.BlenderSurface | None
 
 
 @dataclass(eq=False)
@@ -79,6 +81,7 @@ class Job:
         scene: name of the scene it goes to.
         metres_per_unit: of that scene when it was started.
         source: the photo.
+        root: name of the root whose objects get the result; empty: new objects are made.
         stage, fraction: latest progress.
         given_up: set when the person cancels; read by the client's thread.
         arrival: set when it is ready to be built.
@@ -88,6 +91,7 @@ class Job:
     scene: str
     metres_per_unit: float
     source: PhotoSource
+    root: str = ""
     ticket: int = 0
     stage: str = "read"
     fraction: float = 0.0
@@ -123,7 +127,11 @@ class Job:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
         if self.given_up.is_set():
             raise Cancelled
-        return Arrival(reply, blender_points.from_cloud(cloud, self.metres_per_unit))
+        points = blender_points.from_cloud(cloud, self.metres_per_unit)
+        vertices = self.recipe["surface_vertices"]
+        if not vertices:
+            return Arrival(reply, points, None)
+        return Arrival(reply, points, blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices)))
 
 
 class Session:
@@ -155,8 +163,13 @@ class Session:
         """True while something is under way that :meth:`pump` has to carry on."""
         return self.job is not None or bool(self._asking)
 
-    def generate(self, context: bpy.types.Context, recipe: properties.Recipe) -> Job:
+    def generate(self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> Job:
         """Start a photo on its way to the scene of ``context``; returns at once.
+
+        Args:
+            context: where the button was pressed.
+            recipe: what to make.
+            root: name of a root whose objects are to get the result; empty: new objects are made.
 
         Raises:
             ImageTo3DError: ``busy``, or the recipe names no photo.
@@ -169,12 +182,16 @@ class Session:
             scene=scene.name,
             metres_per_unit=scene.unit_settings.scale_length,
             source=photo_source.from_recipe(recipe),
+            root=root,
         )
         message = {
             "engine": recipe.engine if recipe.engine != "auto" else preferences.get(context).engine,
             "mm35": recipe.mm35 if recipe.focal == "MM35" else None,
             "fov_deg": math.degrees(recipe.fov) if recipe.focal == "FOV" else None,
             "resize_depth": recipe.resize_depth,
+            "depth_max": recipe.depth_max or None,
+            "max_gaussians": properties.MAX_GAUSSIANS[recipe.density],
+            "mask": photo_source.mask_of(recipe.mask) if recipe.mask is not None else None,
         }
         depth_path = bpy.path.abspath(recipe.depth_path) if recipe.depth_path else ""
         client = self._thread(context)
@@ -299,13 +316,15 @@ class Session:
     def _build(self, job: Job, arrival: Arrival) -> None:
         self.job = None
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
+        root = scene.objects.get(job.root) if job.root else None
+        arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed)
         try:
-            built = build.build(scene, arrival.points, arrival.result, job.recipe, job.source, job.elapsed)
+            built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
         except ImageTo3DError as error:
             self.failure = error
             return
         self.last_root = built.root.name
-        bpy.ops.ed.undo_push(message="Image to 3D")
+        bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
 
 
 def _backend_settings(context: bpy.types.Context) -> BackendSettings:
@@ -333,6 +352,11 @@ def current() -> Session:
     """The session of the registered extension."""
     assert _session is not None, "the extension is not registered"
     return _session
+
+
+def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The root of the active object, else of the last result."""
+    return properties.root_of(context.object) or properties.root_of(context.scene.objects.get(current().last_root))
 
 
 def start_timer() -> None:
