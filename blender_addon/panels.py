@@ -113,6 +113,8 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
             _warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
         for warning in outcome.warnings.splitlines():
             _warn(layout, context, warning)
+        layout.row().prop(root.image_to_3d, "display", expand=True)
+        layout.prop(root.image_to_3d, "viewport_share", slider=True)
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")
         row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")

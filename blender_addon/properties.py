@@ -22,6 +22,7 @@ from bpy.props import (
 )
 
 from .engines import ENGINE_ITEMS
+from .scene import display
 
 
 class Recipe(bpy.types.PropertyGroup):
@@ -126,6 +127,11 @@ class Outcome(bpy.types.PropertyGroup):
     backend_scene: StringProperty(name="Scene on the Backend")
 
 
+def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:
+    if settings.role == "ROOT":
+        display.apply(settings.id_data)
+
+
 class ObjectSettings(bpy.types.PropertyGroup):
     """Role of an object made from a photo."""
 
@@ -142,6 +148,16 @@ class ObjectSettings(bpy.types.PropertyGroup):
     )
     recipe: PointerProperty(type=Recipe)
     outcome: PointerProperty(type=Outcome)
+    display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
+    viewport_share: FloatProperty(
+        name="In Viewport",
+        description="Share of the points that viewports show. Renders show all",
+        subtype="FACTOR",
+        default=1.0,
+        min=0.01,
+        max=1.0,
+        update=_on_display,
+    )
 
 
 class SceneSettings(bpy.types.PropertyGroup):

@@ -15,7 +15,7 @@ from image_to_3d.protocol.messages import Result
 
 from .. import properties
 from ..photo_source import PhotoSource
-from . import camera, materials, pointcloud
+from . import camera, display, materials, pointcloud
 from . import surface as surfaces
 
 _ROOT_METRES = 0.25
@@ -134,6 +134,7 @@ def rebuild(
 
     properties.set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds)
+    display.apply(root)
     return Built(collection, root, cloud, view, mesh)
 
 
