@@ -41,6 +41,29 @@ class IMAGE_TO_3D_PT_main(_Sidebar, bpy.types.Panel):
             draw_failure(layout, context, current.failure)
 
 
+class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
+    """The button for the image on show."""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Image to 3D"
+    bl_label = "Image to 3D"
+    bl_idname = "IMAGE_TO_3D_PT_image_editor"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        current = session.current()
+        if current.job is None:
+            row = layout.row()
+            row.scale_y = 1.8
+            row.operator("image_to_3d.generate_shown", icon="OUTLINER_OB_POINTCLOUD")
+        else:
+            _draw_progress(layout, current.job)
+        if current.failure is not None:
+            draw_failure(layout, context, current.failure)
+
+
 class IMAGE_TO_3D_PT_settings(_Sidebar, bpy.types.Panel):
     """Focal length, depth file, engine."""
 
@@ -115,6 +138,7 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
             _warn(layout, context, warning)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
+        layout.operator("image_to_3d.export_ply", text="Export PLY", icon="EXPORT")
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")
         row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")

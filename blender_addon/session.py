@@ -33,6 +33,7 @@ from image_to_3d.protocol.schema import SchemaError
 
 from . import photo_source, preferences, properties
 from .backend_process import BackendProcess, BackendSettings
+from .background import Background
 from .photo_source import PhotoSource
 from .scene import build
 
@@ -143,6 +144,7 @@ class Session:
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
         last_root: name of the root of the last result.
+        background: files being read or written.
     """
 
     def __init__(self) -> None:
@@ -151,6 +153,7 @@ class Session:
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
         self.last_root = ""
+        self.background = Background()
         self._backend = BackendProcess()
         self._client: ClientThread | None = None
         self._settings = BackendSettings()
@@ -161,7 +164,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        return self.job is not None or bool(self._asking)
+        return self.job is not None or bool(self._asking) or self.background.busy
 
     def generate(self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> Job:
         """Start a photo on its way to the scene of ``context``; returns at once.
@@ -227,8 +230,10 @@ class Session:
         if self._client is not None:
             for event in self._client.poll():
                 self._handle(event)
-        if self.job is not None and self.job.arrival is not None and bpy.context.mode == "OBJECT":
-            self._build(self.job, self.job.arrival)
+        if bpy.context.mode == "OBJECT":
+            if self.job is not None and self.job.arrival is not None:
+                self._build(self.job, self.job.arrival)
+            self.failure = self.background.pump() or self.failure
         return self.busy
 
     def wait(self, timeout: float) -> None:
@@ -249,12 +254,14 @@ class Session:
     def forget_job(self) -> None:
         """Drop the running job and its result: the file it was for is gone."""
         self.cancel()
+        self.background.forget()
         self.last_root = ""
 
     def close(self) -> None:
         """Stop the client's thread. A backend that was started lives on until it is idle for long enough."""
         self.forget_job()
         self._closing.set()
+        self.background.close()
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -377,7 +384,7 @@ def redraw() -> None:
     """Have the panels drawn anew."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
+            if area.type in {"VIEW_3D", "PREFERENCES", "IMAGE_EDITOR"}:
                 area.tag_redraw()
 
 
