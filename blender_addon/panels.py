@@ -41,6 +41,29 @@ class IMAGE_TO_3D_PT_main(_Sidebar, bpy.types.Panel):
             draw_failure(layout, context, current.failure)
 
 
+class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
+    """The button for the image on show."""
+
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Image to 3D"
+    bl_label = "Image to 3D"
+    bl_idname = "IMAGE_TO_3D_PT_image_editor"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        current = session.current()
+        if current.job is None:
+            row = layout.row()
+            row.scale_y = 1.8
+            row.operator("image_to_3d.generate_shown", icon="OUTLINER_OB_POINTCLOUD")
+        else:
+            _draw_progress(layout, current.job)
+        if current.failure is not None:
+            draw_failure(layout, context, current.failure)
+
+
 class IMAGE_TO_3D_PT_settings(_Sidebar, bpy.types.Panel):
     """Focal length, depth file, engine."""
 
@@ -54,20 +77,28 @@ class IMAGE_TO_3D_PT_settings(_Sidebar, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.enabled = session.current().job is None
-        recipe = context.scene.image_to_3d.recipe
-        column = layout.column(align=True)
-        column.prop(recipe, "focal")
-        if recipe.focal == "MM35":
-            column.prop(recipe, "mm35", text="mm")
-        elif recipe.focal == "FOV":
-            column.prop(recipe, "fov", text="Angle")
-        column = layout.column(align=True)
-        column.prop(recipe, "depth_path")
-        if recipe.depth_path:
-            column.prop(recipe, "resize_depth")
-        layout.prop(recipe, "engine")
-        _draw_engine_state(layout, context, recipe)
-        layout.prop(recipe, "match_colours")
+        _draw_settings(layout, context, context.scene.image_to_3d.recipe)
+
+
+def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
+    column = layout.column(align=True)
+    column.prop(recipe, "focal")
+    if recipe.focal == "MM35":
+        column.prop(recipe, "mm35", text="mm")
+    elif recipe.focal == "FOV":
+        column.prop(recipe, "fov", text="Angle")
+    column = layout.column(align=True)
+    column.prop(recipe, "depth_path")
+    if recipe.depth_path:
+        column.prop(recipe, "resize_depth")
+    layout.prop(recipe, "engine")
+    _draw_engine_state(layout, context, recipe)
+    column = layout.column(align=True)
+    column.prop(recipe, "density")
+    column.prop(recipe, "depth_max")
+    column.prop(recipe, "surface_vertices")
+    layout.prop(recipe, "mask")
+    layout.prop(recipe, "match_colours")
 
 
 class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
@@ -80,19 +111,22 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a result."""
-        return shown_root(context) is not None
+        return session.shown_root(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = shown_root(context)
+        root = session.shown_root(context)
         outcome = root.image_to_3d.outcome
         column = layout.column(align=True)
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
         _fact(column, "Points", f"{outcome.points:,}")
         _fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
-        _fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
-        _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({_FOCAL_SOURCES.get(outcome.focal_source, 'source unknown')})")
+        if outcome.size[0]:
+            _fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
+        if outcome.mm35:
+            source = _FOCAL_SOURCES.get(outcome.focal_source, "source unknown")
+            _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
         _fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
         if outcome.focal_source == "assumed":
             _warn(
@@ -102,9 +136,38 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
             _warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
         for warning in outcome.warnings.splitlines():
             _warn(layout, context, warning)
+        layout.row().prop(root.image_to_3d, "display", expand=True)
+        layout.prop(root.image_to_3d, "viewport_share", slider=True)
+        layout.operator("image_to_3d.export_ply", text="Export PLY", icon="EXPORT")
         row = layout.row()
-        row.operator("image_to_3d.edit_recipe", icon="GREASEPENCIL")
+        row.operator("image_to_3d.update", icon="FILE_REFRESH")
         row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")
+
+
+class IMAGE_TO_3D_PT_recipe(_Sidebar, bpy.types.Panel):
+    """What the selected photo was made with; *Update* makes it anew."""
+
+    bl_label = "Settings of This Photo"
+    bl_idname = "IMAGE_TO_3D_PT_recipe"
+    bl_parent_id = "IMAGE_TO_3D_PT_result"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for photos."""
+        root = session.shown_root(context)
+        return root is not None and properties.has_photo(root)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout = self.layout
+        layout.enabled = session.current().job is None
+        recipe = session.shown_root(context).image_to_3d.recipe
+        _draw_photo(layout, recipe)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_settings(layout, context, recipe)
+        layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
 
 
 class IMAGE_TO_3D_PT_backend(_Sidebar, bpy.types.Panel):
@@ -123,13 +186,6 @@ class IMAGE_TO_3D_PT_backend(_Sidebar, bpy.types.Panel):
         row.operator("image_to_3d.test_connection", icon="LINKED")
         row.operator("image_to_3d.stop_backend", text="Stop", icon="QUIT")
         layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = preferences.ADDON
-
-
-def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The root of the active object, else of the last result."""
-    return properties.root_of(context.object) or properties.root_of(
-        context.scene.objects.get(session.current().last_root)
-    )
 
 
 def draw_connection(layout: bpy.types.UILayout) -> None:
@@ -217,7 +273,13 @@ def _length(context: bpy.types.Context, metres: float) -> str:
     return bpy.utils.units.to_string(units.system, "LENGTH", metres, precision=3, split_unit=False)
 
 
-_CLASSES = (IMAGE_TO_3D_PT_main, IMAGE_TO_3D_PT_settings, IMAGE_TO_3D_PT_result, IMAGE_TO_3D_PT_backend)
+_CLASSES = (
+    IMAGE_TO_3D_PT_main,
+    IMAGE_TO_3D_PT_settings,
+    IMAGE_TO_3D_PT_result,
+    IMAGE_TO_3D_PT_recipe,
+    IMAGE_TO_3D_PT_backend,
+)
 
 
 def register() -> None:

@@ -121,3 +121,20 @@ def from_image(image: bpy.types.Image) -> PhotoSource:
     return PhotoSource(
         image.name, pixels=pixels.reshape(height, width, image.channels), linear=linear, image=image.name
     )
+
+
+def mask_of(image: bpy.types.Image) -> NDArray[np.uint8]:
+    """Where an image is brighter than half, (H, W), top row first, 1 or 0. Main thread.
+
+    Raises:
+        ImageTo3DError: ``image_unreadable`` if it holds no pixels.
+    """
+    width, height = image.size
+    if width * height == 0:
+        raise ImageTo3DError(
+            ErrorCode.IMAGE_UNREADABLE, f"The mask {image.name} holds no pixels.", "Choose another image, or none."
+        )
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    colours = pixels.reshape(height, width, image.channels)[::-1, :, : min(3, image.channels)]
+    return np.ascontiguousarray(colours.mean(axis=2) > 0.5).astype(np.uint8)

@@ -22,6 +22,7 @@ from bpy.props import (
 )
 
 from .engines import ENGINE_ITEMS
+from .scene import display
 
 
 class Recipe(bpy.types.PropertyGroup):
@@ -68,11 +69,45 @@ class Recipe(bpy.types.PropertyGroup):
         max=math.radians(175),
     )
     engine: EnumProperty(name="Engine", items=ENGINE_ITEMS, default="auto")
+    density: EnumProperty(
+        name="Density",
+        description="How many points at most. Neighbours are merged, surfaces stay closed",
+        items=[
+            ("FULL", "Full", "As many points as the engine makes"),
+            ("HALF", "Half", "At most 590,000 points, half of what SHARP makes"),
+            ("QUARTER", "Quarter", "At most 295,000 points, a quarter of what SHARP makes"),
+        ],
+        default="FULL",
+    )
+    depth_max: FloatProperty(
+        name="Depth Limit",
+        description="Leave out what is farther away from the camera, metres. 0: no limit",
+        default=0.0,
+        min=0.0,
+        soft_max=100.0,
+    )
+    mask: PointerProperty(
+        name="Mask",
+        description="Leave out what is brighter than half in this image, which is stretched over the photo",
+        type=bpy.types.Image,
+    )
+    surface_vertices: IntProperty(
+        name="Surface",
+        description="At most so many vertices for the surface mesh, which snapping and the Ruler find. 0: no surface",
+        default=200_000,
+        min=0,
+        soft_max=2_000_000,
+        step=10_000,
+    )
     match_colours: BoolProperty(
         name="Colours of the Photo",
         description="Set the scene's view transform to Standard, so that renders show the photo's colours unchanged",
         default=True,
     )
+
+
+MAX_GAUSSIANS = {"FULL": None, "HALF": 590_000, "QUARTER": 295_000}
+"""Density → most points; SHARP makes 1 179 648."""
 
 
 class Outcome(bpy.types.PropertyGroup):
@@ -92,6 +127,11 @@ class Outcome(bpy.types.PropertyGroup):
     backend_scene: StringProperty(name="Scene on the Backend")
 
 
+def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:
+    if settings.role == "ROOT":
+        display.apply(settings.id_data)
+
+
 class ObjectSettings(bpy.types.PropertyGroup):
     """Role of an object made from a photo."""
 
@@ -102,11 +142,22 @@ class ObjectSettings(bpy.types.PropertyGroup):
             ("ROOT", "Root", "Carries the transform of everything made from a photo"),
             ("POINTS", "Points", "Point cloud"),
             ("CAMERA", "Camera", "Camera that matches the photo"),
+            ("SURFACE", "Surface", "Mesh of what the photo sees, for snapping and measuring"),
         ],
         default="NONE",
     )
     recipe: PointerProperty(type=Recipe)
     outcome: PointerProperty(type=Outcome)
+    display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
+    viewport_share: FloatProperty(
+        name="In Viewport",
+        description="Share of the points that viewports show. Renders show all",
+        subtype="FACTOR",
+        default=1.0,
+        min=0.01,
+        max=1.0,
+        update=_on_display,
+    )
 
 
 class SceneSettings(bpy.types.PropertyGroup):
@@ -129,7 +180,7 @@ def values(group: bpy.types.PropertyGroup) -> dict[str, Any]:
 def set_recipe(recipe: Recipe, stored: dict[str, Any]) -> None:
     """Inverse of :func:`values` for a recipe; an image that is gone becomes none."""
     for key, value in stored.items():
-        setattr(recipe, key, bpy.data.images.get(value) if key == "image" and value else value)
+        setattr(recipe, key, bpy.data.images.get(value) if key in {"image", "mask"} and value else value)
 
 
 def root_of(obj: bpy.types.Object | None) -> bpy.types.Object | None:
@@ -137,6 +188,12 @@ def root_of(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     while obj is not None and obj.image_to_3d.role != "ROOT":
         obj = obj.parent
     return obj
+
+
+def has_photo(root: bpy.types.Object) -> bool:
+    """Whether a root was made from a photo, rather than from a PLY file."""
+    recipe = root.image_to_3d.recipe
+    return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
 _CLASSES = (Recipe, Outcome, ObjectSettings, SceneSettings)

@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points
+from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import (
     Message,
@@ -33,6 +33,7 @@ from image_to_3d.protocol.schema import SchemaError
 
 from . import photo_source, preferences, properties
 from .backend_process import BackendProcess, BackendSettings
+from .background import Background
 from .photo_source import PhotoSource
 from .scene import build
 
@@ -64,10 +65,12 @@ class Arrival:
     Attributes:
         result: as the backend sent it.
         points: in the Blender frame.
+        surface: in the Blender frame, or None.
     """
 
     result: Result
     points: blender_points.BlenderPoints
+    surface: blender_surface.BlenderSurface | None
 
 
 @dataclass(eq=False)
@@ -79,6 +82,7 @@ class Job:
         scene: name of the scene it goes to.
         metres_per_unit: of that scene when it was started.
         source: the photo.
+        root: name of the root whose objects get the result; empty: new objects are made.
         stage, fraction: latest progress.
         given_up: set when the person cancels; read by the client's thread.
         arrival: set when it is ready to be built.
@@ -88,6 +92,7 @@ class Job:
     scene: str
     metres_per_unit: float
     source: PhotoSource
+    root: str = ""
     ticket: int = 0
     stage: str = "read"
     fraction: float = 0.0
@@ -123,7 +128,11 @@ class Job:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
         if self.given_up.is_set():
             raise Cancelled
-        return Arrival(reply, blender_points.from_cloud(cloud, self.metres_per_unit))
+        points = blender_points.from_cloud(cloud, self.metres_per_unit)
+        vertices = self.recipe["surface_vertices"]
+        if not vertices:
+            return Arrival(reply, points, None)
+        return Arrival(reply, points, blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices)))
 
 
 class Session:
@@ -135,6 +144,7 @@ class Session:
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
         last_root: name of the root of the last result.
+        background: files being read or written.
     """
 
     def __init__(self) -> None:
@@ -143,6 +153,7 @@ class Session:
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
         self.last_root = ""
+        self.background = Background()
         self._backend = BackendProcess()
         self._client: ClientThread | None = None
         self._settings = BackendSettings()
@@ -153,10 +164,15 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        return self.job is not None or bool(self._asking)
+        return self.job is not None or bool(self._asking) or self.background.busy
 
-    def generate(self, context: bpy.types.Context, recipe: properties.Recipe) -> Job:
+    def generate(self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> Job:
         """Start a photo on its way to the scene of ``context``; returns at once.
+
+        Args:
+            context: where the button was pressed.
+            recipe: what to make.
+            root: name of a root whose objects are to get the result; empty: new objects are made.
 
         Raises:
             ImageTo3DError: ``busy``, or the recipe names no photo.
@@ -169,12 +185,16 @@ class Session:
             scene=scene.name,
             metres_per_unit=scene.unit_settings.scale_length,
             source=photo_source.from_recipe(recipe),
+            root=root,
         )
         message = {
             "engine": recipe.engine if recipe.engine != "auto" else preferences.get(context).engine,
             "mm35": recipe.mm35 if recipe.focal == "MM35" else None,
             "fov_deg": math.degrees(recipe.fov) if recipe.focal == "FOV" else None,
             "resize_depth": recipe.resize_depth,
+            "depth_max": recipe.depth_max or None,
+            "max_gaussians": properties.MAX_GAUSSIANS[recipe.density],
+            "mask": photo_source.mask_of(recipe.mask) if recipe.mask is not None else None,
         }
         depth_path = bpy.path.abspath(recipe.depth_path) if recipe.depth_path else ""
         client = self._thread(context)
@@ -210,8 +230,10 @@ class Session:
         if self._client is not None:
             for event in self._client.poll():
                 self._handle(event)
-        if self.job is not None and self.job.arrival is not None and bpy.context.mode == "OBJECT":
-            self._build(self.job, self.job.arrival)
+        if bpy.context.mode == "OBJECT":
+            if self.job is not None and self.job.arrival is not None:
+                self._build(self.job, self.job.arrival)
+            self.failure = self.background.pump() or self.failure
         return self.busy
 
     def wait(self, timeout: float) -> None:
@@ -232,12 +254,14 @@ class Session:
     def forget_job(self) -> None:
         """Drop the running job and its result: the file it was for is gone."""
         self.cancel()
+        self.background.forget()
         self.last_root = ""
 
     def close(self) -> None:
         """Stop the client's thread. A backend that was started lives on until it is idle for long enough."""
         self.forget_job()
         self._closing.set()
+        self.background.close()
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -299,13 +323,15 @@ class Session:
     def _build(self, job: Job, arrival: Arrival) -> None:
         self.job = None
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
+        root = scene.objects.get(job.root) if job.root else None
+        arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed)
         try:
-            built = build.build(scene, arrival.points, arrival.result, job.recipe, job.source, job.elapsed)
+            built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
         except ImageTo3DError as error:
             self.failure = error
             return
         self.last_root = built.root.name
-        bpy.ops.ed.undo_push(message="Image to 3D")
+        bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
 
 
 def _backend_settings(context: bpy.types.Context) -> BackendSettings:
@@ -335,6 +361,11 @@ def current() -> Session:
     return _session
 
 
+def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The root of the active object, else of the last result."""
+    return properties.root_of(context.object) or properties.root_of(context.scene.objects.get(current().last_root))
+
+
 def start_timer() -> None:
     """Have :meth:`Session.pump` called until nothing is under way."""
     if not bpy.app.timers.is_registered(_tick):
@@ -353,7 +384,7 @@ def redraw() -> None:
     """Have the panels drawn anew."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
+            if area.type in {"VIEW_3D", "PREFERENCES", "IMAGE_EDITOR"}:
                 area.tag_redraw()
 
 

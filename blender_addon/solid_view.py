@@ -13,7 +13,8 @@ import gpu
 from bpy.app.handlers import persistent
 from mathutils import Matrix
 
-from .scene import pointcloud
+from . import properties
+from .scene import pointcloud, splats
 
 _VERTEX = """
 void main()
@@ -46,7 +47,7 @@ class _Painter:
 
     def __init__(self) -> None:
         self._shader: gpu.types.GPUShader | None = None
-        self._batches: dict[int, gpu.types.GPUBatch] = {}
+        self._batches: dict[int, tuple[float, gpu.types.GPUBatch]] = {}
         self._handle: Any = None
 
     def start(self) -> None:
@@ -96,8 +97,10 @@ class _Painter:
                 self.stop()
                 raise
         uid = obj.data.session_uid
-        if uid not in self._batches:
-            self._batches[uid] = _batch(obj)
+        root = properties.root_of(obj)
+        share = 1.0 if root is None else root.image_to_3d.viewport_share
+        if uid not in self._batches or self._batches[uid][0] != share:
+            self._batches[uid] = (share, _batch(obj, share))
         projection: Matrix = view.window_matrix
         shader = self._shader
         shader.bind()
@@ -106,7 +109,7 @@ class _Painter:
         shader.uniform_float("pixels", 0.5 * height * projection[1][1])
         shader.uniform_float("scale", obj.matrix_world.median_scale)
         shader.uniform_int("orthographic", int(projection[3][3] != 0))
-        self._batches[uid].draw(shader)
+        self._batches[uid][1].draw(shader)
 
 
 def _shader() -> gpu.types.GPUShader:
@@ -128,16 +131,18 @@ def _shader() -> gpu.types.GPUShader:
     return gpu.shader.create_from_info(info)
 
 
-def _batch(obj: bpy.types.Object) -> gpu.types.GPUBatch:
+def _batch(obj: bpy.types.Object, share: float) -> gpu.types.GPUBatch:
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
     layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
-    positions = pointcloud.read(obj, "position")
-    vertices = gpu.types.GPUVertBuf(layout, len(positions))
-    vertices.attr_fill("position", positions)
-    vertices.attr_fill("radius", pointcloud.read(obj, "radius"))
-    vertices.attr_fill("colour", pointcloud.read(obj, pointcloud.COLOUR))
+    columns = {name: pointcloud.read(obj, name) for name in ("position", "radius", pointcloud.COLOUR)}
+    if share < 1.0:
+        seen = splats.shown(len(columns["radius"]), share)
+        columns = {name: values[seen] for name, values in columns.items()}
+    vertices = gpu.types.GPUVertBuf(layout, len(columns["radius"]))
+    for name, values in columns.items():
+        vertices.attr_fill(name, values)
     return gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 

@@ -40,7 +40,9 @@ class Wheels:
 
 
 NATIVE = (Wheels("pyzmq==27.1.0", ("3.11", "3.13")), Wheels("msgpack==1.1.2", ("3.11", "3.13", "3.14")))
-PURE = ("platformdirs==4.5.0",)
+PURE = ("platformdirs==4.5.0", "plyfile==1.1.5")
+IO_MODULES = ("__init__.py", "atomic.py", "ply.py")
+"""Of ``image_to_3d.io``: what needs no Pillow."""
 
 PLATFORMS = {
     "linux-x64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
@@ -124,7 +126,7 @@ def collect_wheels(platform: str, folder: Path) -> list[Path]:
 
 
 def build_own_wheel(folder: Path) -> None:
-    """The parts of the backend's package that the add-on shares with it: formulas and protocol, pure Python."""
+    """The parts of the backend's package that the add-on shares with it: formulas, protocol and PLY, pure Python."""
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
         package = tree / "backend" / "image_to_3d"
@@ -135,6 +137,9 @@ def build_own_wheel(folder: Path) -> None:
                 ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
             )
         shutil.copy(REPOSITORY / "backend" / "image_to_3d" / "__init__.py", package)
+        (package / "io").mkdir()
+        for name in IO_MODULES:
+            shutil.copy(REPOSITORY / "backend" / "image_to_3d" / "io" / name, package / "io")
         shutil.copy(REPOSITORY / "LICENSE", tree)
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
         (tree / "pyproject.toml").write_text(

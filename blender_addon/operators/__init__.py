@@ -1,21 +1,34 @@
-"""What the buttons do."""
+"""What the buttons and menus do."""
 
 from __future__ import annotations
 
 import bpy
 
-from . import connection, generate
+from . import connection, elsewhere, generate, ply
 
-_CLASSES = (*generate.CLASSES, *connection.CLASSES)
+_CLASSES = (*generate.CLASSES, *connection.CLASSES, *ply.CLASSES, *elsewhere.CLASSES)
+
+
+def _draw_import(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+    menu.layout.operator("image_to_3d.import_photo", text="Image to 3D (photo)")
+    menu.layout.operator("image_to_3d.import_ply", text="Gaussian splats (.ply)")
+
+
+def _draw_export(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+    menu.layout.operator("image_to_3d.export_ply", text="Gaussian splats (.ply)")
 
 
 def register() -> None:
-    """Register the operators."""
+    """Register the operators and put them into the File menu."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
+    bpy.types.TOPBAR_MT_file_import.append(_draw_import)
+    bpy.types.TOPBAR_MT_file_export.append(_draw_export)
 
 
 def unregister() -> None:
-    """Unregister the operators."""
+    """Undo :func:`register`."""
+    bpy.types.TOPBAR_MT_file_export.remove(_draw_export)
+    bpy.types.TOPBAR_MT_file_import.remove(_draw_import)
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

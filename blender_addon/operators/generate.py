@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
-from image_to_3d.core import ImageTo3DError
+from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from .. import properties, session
 
@@ -34,6 +36,53 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
             return {"CANCELLED"}
         session.start_timer()
         return {"FINISHED"}
+
+
+class IMAGE_TO_3D_OT_update(bpy.types.Operator):
+    """Make the selected photo anew with its settings below; its objects stay where they are and keep their materials"""
+
+    bl_idname = "image_to_3d.update"
+    bl_label = "Update"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs an object made from a photo, and nothing under way."""
+        if session.current().job is not None:
+            cls.poll_message_set("A photo is already being processed")
+            return False
+        root = session.shown_root(context)
+        return root is not None and properties.has_photo(root)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Submit and return; the timer does the rest."""
+        root = session.shown_root(context)
+        try:
+            check_photo(root)
+            session.current().generate(context, root.image_to_3d.recipe, root.name)
+        except ImageTo3DError as error:
+            session.current().failure = error
+            self.report({"WARNING"}, str(error))
+            return {"CANCELLED"}
+        session.start_timer()
+        return {"FINISHED"}
+
+
+def check_photo(root: bpy.types.Object) -> None:
+    """See that the files that a root was made from are still there.
+
+    Raises:
+        ImageTo3DError: ``image_unreadable``, with where one was.
+    """
+    recipe = root.image_to_3d.recipe
+    files = [("photo", recipe.photo_path if recipe.source == "FILE" else ""), ("depth file", recipe.depth_path)]
+    for what, stored in files:
+        if stored and not Path(bpy.path.abspath(stored)).is_file():
+            raise ImageTo3DError(
+                ErrorCode.IMAGE_UNREADABLE,
+                f"The {what} of {root.name} has moved: it was {bpy.path.abspath(stored)}.",
+                "Choose it again under Settings of This Photo, then press Update.",
+            )
 
 
 class IMAGE_TO_3D_OT_cancel(bpy.types.Operator):
@@ -72,4 +121,4 @@ class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (IMAGE_TO_3D_OT_generate, IMAGE_TO_3D_OT_cancel, IMAGE_TO_3D_OT_edit_recipe)
+CLASSES = (IMAGE_TO_3D_OT_generate, IMAGE_TO_3D_OT_update, IMAGE_TO_3D_OT_cancel, IMAGE_TO_3D_OT_edit_recipe)

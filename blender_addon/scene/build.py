@@ -1,8 +1,8 @@
-"""One photo as one collection: a root empty with the points and the camera below it."""
+"""One photo as one collection: a root empty with the points, the surface and the camera below it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +10,43 @@ import bpy
 
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.blender_points import BlenderPoints
+from image_to_3d.core.blender_surface import BlenderSurface, stored_uvs
 from image_to_3d.protocol.messages import Result
 
 from .. import properties
 from ..photo_source import PhotoSource
-from . import camera, materials, pointcloud
+from . import camera, display, materials, pointcloud
+from . import surface as surfaces
 
 _ROOT_METRES = 0.25
 
 
 @dataclass(frozen=True)
 class Built:
-    """The objects made from a photo."""
+    """The objects made from a photo.
+
+    Attributes:
+        collection: holds them.
+        root: empty that carries the transform.
+        points: the Gaussians.
+        camera: matches the photo; None for a PLY file that names no camera.
+        surface: mesh for snapping; None where there is no picture grid or none was asked for.
+    """
 
     collection: bpy.types.Collection
     root: bpy.types.Object
     points: bpy.types.Object
-    camera: bpy.types.Object
+    camera: bpy.types.Object | None
+    surface: bpy.types.Object | None = None
 
 
 def build(
     scene: bpy.types.Scene,
     points: BlenderPoints,
+    surface: BlenderSurface | None,
     result: Result,
     recipe: dict[str, Any],
-    source: PhotoSource,
+    source: PhotoSource | None,
     seconds: float,
 ) -> Built:
     """Put a result into a scene.
@@ -42,45 +54,124 @@ def build(
     Args:
         scene: to be extended; its camera and render size become the photo's.
         points: in the units of that scene.
-        result: as the backend sent it, with intrinsics.
+        surface: in the units of that scene.
+        result: as the backend sent it.
         recipe: stored values of the recipe it was made with.
-        source: the photo.
+        source: the photo; None for a PLY file.
         seconds: from the button to now.
     """
-    assert result.intrinsics is not None and result.image_size is not None
-    intrinsics = Intrinsics(*result.intrinsics, *result.image_size)
-    metres_per_unit = scene.unit_settings.scale_length
-    name = Path(source.name).stem or source.name or "Photo"
+    name = Path(result.photo if source is None else source.name).stem or result.photo or "Photo"
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
-
     root = bpy.data.objects.new(name, None)
     root.empty_display_type = "PLAIN_AXES"
-    root.empty_display_size = _ROOT_METRES / metres_per_unit
+    root.empty_display_size = _ROOT_METRES / scene.unit_settings.scale_length
+    root.image_to_3d.role = "ROOT"
     collection.objects.link(root)
-
-    cloud = pointcloud.create(f"{name} Points", points, collection)
-    materials.show_points(cloud)
-    view = camera.create(f"{name} Camera", intrinsics, points.near, points.far, metres_per_unit, collection)
-    camera.show_photo(view, source, intrinsics.width / intrinsics.height)
-    camera.match_render(scene, view, intrinsics)
+    built = rebuild(scene, root, points, surface, result, recipe, source, seconds)
+    if built.camera is not None:
+        camera.match_render(scene, built.camera, _intrinsics(result))
     if recipe["match_colours"]:
         scene.view_settings.view_transform = "Standard"
+    _select(root)
+    return built
 
-    for obj, role in ((root, "ROOT"), (cloud, "POINTS"), (view, "CAMERA")):
-        obj.image_to_3d.role = role
-        if obj is not root:
-            obj.parent = root
+
+def rebuild(
+    scene: bpy.types.Scene,
+    root: bpy.types.Object,
+    points: BlenderPoints,
+    surface: BlenderSurface | None,
+    result: Result,
+    recipe: dict[str, Any],
+    source: PhotoSource | None,
+    seconds: float,
+) -> Built:
+    """Replace the data of the objects below a root; what a person did to the objects stays, what they deleted comes back.
+
+    Transforms, parents, modifiers and materials are those of before. Arguments as for :func:`build`.
+    """
+    found = _by_role(root)
+    collection = next(iter(root.users_collection), scene.collection)
+    metres_per_unit = scene.unit_settings.scale_length
+
+    cloud = found.get("POINTS")
+    fresh = pointcloud.create(f"{root.name} Points", points, collection)
+    if cloud is None:
+        materials.show_points(fresh)
+        cloud = _adopt(fresh, root, "POINTS")
+    else:
+        _swap_data(cloud, fresh.data, fresh)
+
+    mesh = found.get("SURFACE")
+    if surface is None:
+        if mesh is not None:
+            mesh.data.clear_geometry()
+    else:
+        image = None if source is None else camera.blender_image(source)
+        if image is not None:
+            surface = replace(surface, uvs=stored_uvs(surface.uvs, camera.orientation(source)))
+        if mesh is None:
+            mesh = _adopt(surfaces.create(f"{root.name} Surface", surface, collection), root, "SURFACE")
+            mesh.data.materials.append(surfaces.material(image))
+        else:
+            _swap_data(mesh, surfaces.mesh(mesh.data.name, surface))
+
+    view = found.get("CAMERA")
+    if result.intrinsics is not None:
+        intrinsics = _intrinsics(result)
+        if view is None:
+            made = camera.create(
+                f"{root.name} Camera", intrinsics, points.near, points.far, metres_per_unit, collection
+            )
+            view = _adopt(made, root, "CAMERA")
+        else:
+            camera.match_lens(view.data, intrinsics, points.near, points.far, metres_per_unit)
+            if scene.camera == view:
+                camera.match_render(scene, view, intrinsics)
+        if source is not None:
+            camera.show_photo(view, source, intrinsics.width / intrinsics.height)
+
     properties.set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds)
-    _select(root)
-    return Built(collection, root, cloud, view)
+    display.apply(root)
+    return Built(collection, root, cloud, view, mesh)
+
+
+def _intrinsics(result: Result) -> Intrinsics:
+    assert result.intrinsics is not None and result.image_size is not None
+    return Intrinsics(*result.intrinsics, *result.image_size)
+
+
+def _adopt(obj: bpy.types.Object, root: bpy.types.Object, role: str) -> bpy.types.Object:
+    obj.image_to_3d.role = role
+    obj.parent = root
+    return obj
+
+
+def _swap_data(obj: bpy.types.Object, data: bpy.types.ID, holder: bpy.types.Object | None = None) -> None:
+    """Give an object other data of the same kind with the materials of the old, which goes if nobody else uses it.
+
+    Args:
+        obj: keeps everything else.
+        data: new.
+        holder: an object that was made only to carry ``data``.
+    """
+    old, name = obj.data, obj.data.name
+    for material in old.materials:
+        data.materials.append(material)
+    obj.data = data
+    if holder is not None:
+        bpy.data.objects.remove(holder)
+    if old.users == 0:
+        bpy.data.batch_remove([old])
+    data.name = name
 
 
 def _record(outcome: properties.Outcome, points: BlenderPoints, result: Result, seconds: float) -> None:
     outcome.points = len(points)
     outcome.extent = points.extent_m
-    outcome.size = result.image_size
+    outcome.size = result.image_size or (0, 0)
     if result.focal is not None:
         outcome.focal_px, outcome.mm35, outcome.focal_source = result.focal.px, result.focal.mm35, result.focal.source
     outcome.engine, outcome.device, outcome.metric = result.engine, result.device, result.metric
@@ -105,7 +196,16 @@ def find(root: bpy.types.Object) -> Built:
     """The objects of a root, for scripts.
 
     Raises:
-        LookupError: points or camera have been deleted.
+        LookupError: the points have been deleted.
     """
-    by_role = {child.image_to_3d.role: child for child in root.children_recursive}
-    return Built(root.users_collection[0], root, by_role["POINTS"], by_role["CAMERA"])
+    found = _by_role(root)
+    return Built(root.users_collection[0], root, found["POINTS"], found.get("CAMERA"), found.get("SURFACE"))
+
+
+def _by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:
+    """The first object of each role below a root: a copy that a person made is left alone."""
+    found: dict[str, bpy.types.Object] = {}
+    for child in root.children_recursive:
+        if properties.root_of(child) == root:
+            found.setdefault(child.image_to_3d.role, child)
+    return found

@@ -17,6 +17,7 @@ from ..photo_source import PhotoSource
 
 _HEADER_BYTES = 1 << 17
 _DISPLAY_METRES = 0.3
+_CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own
 
 
 def create(
@@ -31,20 +32,27 @@ def create(
         metres_per_unit: of the scene.
         collection: to put it into.
     """
-    lens = lens_from_intrinsics(intrinsics)
     camera = bpy.data.cameras.new(name)
-    camera.type = "PERSP"
-    camera.sensor_fit = lens.sensor_fit
-    camera.sensor_width, camera.sensor_height = lens.sensor_width, lens.sensor_height
-    camera.lens = lens.lens
-    camera.shift_x, camera.shift_y = lens.shift_x, lens.shift_y
-    camera.clip_start = min(camera.clip_start / metres_per_unit, max(near / 2, 1e-4))
-    camera.clip_end = max(camera.clip_end / metres_per_unit, 2 * far)
+    match_lens(camera, intrinsics, near, far, metres_per_unit)
     camera.display_size = _DISPLAY_METRES / metres_per_unit
     obj = bpy.data.objects.new(name, camera)
     obj.matrix_basis = Matrix(camera_to_world_blender(Matrix.Identity(4)))
     collection.objects.link(obj)
     return obj
+
+
+def match_lens(
+    camera: bpy.types.Camera, intrinsics: Intrinsics, near: float, far: float, metres_per_unit: float
+) -> None:
+    """Give a camera the projection of the photo; arguments as for :func:`create`."""
+    lens = lens_from_intrinsics(intrinsics)
+    camera.type = "PERSP"
+    camera.sensor_fit = lens.sensor_fit
+    camera.sensor_width, camera.sensor_height = lens.sensor_width, lens.sensor_height
+    camera.lens = lens.lens
+    camera.shift_x, camera.shift_y = lens.shift_x, lens.shift_y
+    camera.clip_start = min(_CLIP_START_METRES / metres_per_unit, max(near / 2, 1e-4))
+    camera.clip_end = max(_CLIP_END_METRES / metres_per_unit, 2 * far)
 
 
 def match_render(scene: bpy.types.Scene, obj: bpy.types.Object, intrinsics: Intrinsics) -> None:
@@ -76,29 +84,33 @@ def intrinsics_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> Intrinsics:
 
 
 def show_photo(obj: bpy.types.Object, source: PhotoSource, aspect: float) -> None:
-    """Show the photo behind the scene when looking through the camera. A photo that Blender cannot read is left out.
+    """Show the photo behind the scene when looking through the camera, in place of one shown before.
+
+    A photo that Blender cannot read is left out.
 
     Args:
         obj: the camera.
         source: the photo.
         aspect: width over height of the upright photo.
     """
-    image = _blender_image(source)
+    image = blender_image(source)
     if image is None:
         return
     camera = obj.data
     camera.show_background_images = True
-    background = camera.background_images.new()
+    photos = camera.background_images
+    background = photos[0] if len(photos) else photos.new()
     background.image = image
     background.display_depth = "BACK"
     background.alpha = 1.0
-    upright = jpeg_orientation(_header(source))
+    upright = orientation(source)
     if upright.quarter_turns % 2:
         # Fitted lying down and then turned, it has to grow by its aspect to fill the upright frame.
         background.frame_method = "FIT"
         background.scale = max(aspect, 1 / aspect)
     else:
         background.frame_method = "STRETCH"
+        background.scale = 1.0
     _turn(background, upright)
 
 
@@ -108,6 +120,11 @@ def _turn(background: bpy.types.CameraBackgroundImage, upright: Upright) -> None
     background.rotation = math.radians(90) * upright.quarter_turns
 
 
+def orientation(source: PhotoSource) -> Upright:
+    """What makes the photo upright that Blender shows as it is stored."""
+    return jpeg_orientation(_header(source))
+
+
 def _header(source: PhotoSource) -> bytes:
     if source.path is not None:
         with source.path.open("rb") as stream:
@@ -115,7 +132,8 @@ def _header(source: PhotoSource) -> bytes:
     return source.data[:_HEADER_BYTES] if source.data is not None else b""
 
 
-def _blender_image(source: PhotoSource) -> bpy.types.Image | None:
+def blender_image(source: PhotoSource) -> bpy.types.Image | None:
+    """The photo as an image of this file; None where Blender cannot read it."""
     if source.image:
         return bpy.data.images.get(source.image)
     assert source.path is not None

@@ -61,15 +61,15 @@ def test_pressing_returns_before_the_work_is_done(panel) -> None:
     panel.press()
     assert panel.session.job is not None and set(bpy.data.objects.keys()) == before
     panel.finish()
-    assert panel.session.failure is None and len(bpy.data.objects) == len(before) + 3
+    assert panel.session.failure is None and len(bpy.data.objects) == len(before) + 4
 
 
 def test_objects_hang_below_one_root_in_one_collection(panel) -> None:
     panel.choose_sample()
     built = panel.generate()
     assert built.root.type == "EMPTY" and built.root.matrix_world.is_identity
-    assert built.points.parent == built.camera.parent == built.root
-    assert set(built.collection.objects) == {built.root, built.points, built.camera}
+    assert built.points.parent == built.camera.parent == built.surface.parent == built.root
+    assert set(built.collection.objects) == {built.root, built.points, built.camera, built.surface}
     assert built.points.type == ("POINTCLOUD" if bpy.app.version >= (4, 5, 0) else "MESH")
     assert bpy.context.view_layer.objects.active == built.root and built.root.select_get()
 

@@ -116,7 +116,7 @@ def test_cancel_frees_the_panel_at_once_and_nothing_comes(panel) -> None:
     assert bpy.ops.image_to_3d.cancel() == {"FINISHED"}
     assert panel.session.job is None and panel.session.failure is None
     panel.generate()
-    assert len(bpy.data.objects) == len(before["objects"]) + 3
+    assert len(bpy.data.objects) == len(before["objects"]) + 4
 
 
 def test_cancel_while_the_backend_starts(panel_without_backend, monkeypatch, tmp_path) -> None:

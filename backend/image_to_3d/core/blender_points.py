@@ -10,15 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import points_to_blender, rotations_to_blender
-from .gaussians import GaussianCloud
+from .axes import points_to_blender, points_to_opencv, rotations_to_blender, rotations_to_opencv
+from .errors import ErrorCode, ImageTo3DError
+from .gaussians import GaussianCloud, Provenance
 from .lifting import FOOTPRINT_SIGMA
+from .quaternion import from_matrix, multiply, normalise
 
 DISPLAY_RADIUS_SIGMAS = 1.0 / FOOTPRINT_SIGMA
 """Radius of a displayed point over the middle standard deviation of its Gaussian: one grid cell of a lifted photo. Blender's
 viewports draw points as octahedra, and diamonds cover a square grid only from that radius on."""
 EXTENT_SHARE = 0.98
 """Share of the points that the extent covers along each axis: a far window view does not make a room 60 m long."""
+
+_SIMILARITY_TOLERANCE = 1e-3
 
 Float32 = NDArray[np.float32]
 
@@ -85,6 +89,74 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
         extent_m=extent,
         near=float(positions[:, 1].min()) if n else 0.0,
         far=float(positions[:, 1].max()) if n else 0.0,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """x ↦ scale · R x + translation.
+
+    Attributes:
+        scale: > 0.
+        rotation: (3, 3), R.
+        translation: (3,).
+    """
+
+    scale: float
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+
+
+def similarity(matrix: NDArray[np.floating]) -> Similarity:
+    """Take a (4, 4) matrix apart.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if it stretches unevenly, shears, mirrors or flattens: no Gaussian stays one with its
+            colours in place under the last two, and nobody means the first two.
+    """
+    linear = np.asarray(matrix, np.float64)[:3, :3]
+    det = float(np.linalg.det(linear))
+    scale = abs(det) ** (1 / 3)
+    if det <= 0 or np.abs(linear @ linear.T - scale**2 * np.eye(3)).max() > _SIMILARITY_TOLERANCE * scale**2:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "The object is stretched unevenly, sheared, mirrored or flattened.",
+            "Give it the same positive scale along X, Y and Z, or export without its transform.",
+        )
+    return Similarity(scale, linear / scale, np.asarray(matrix, np.float64)[:3, 3])
+
+
+def to_cloud(
+    positions: Float32,
+    scales: Float32,
+    rotations: Float32,
+    colours: Float32,
+    opacities: Float32,
+    transform: Similarity,
+    metres_per_unit: float = 1.0,
+) -> GaussianCloud:
+    """Inverse of :func:`from_cloud`, after a transform; points that were edited into nonsense (NaN) are left out.
+
+    Args:
+        positions, scales, rotations, opacities: as in :class:`BlenderPoints`.
+        colours: (N, 4).
+        transform: in the Blender frame, in Blender units.
+        metres_per_unit: ``scene.unit_settings.scale_length``.
+
+    Returns:
+        In the OpenCV frame, metres, without a picture grid or intrinsics.
+    """
+    moved = transform.scale * (positions.astype(np.float64) @ transform.rotation.T) + transform.translation
+    turned = multiply(from_matrix(transform.rotation), normalise(rotations.astype(np.float64)))
+    finite = np.isfinite(moved).all(1) & np.isfinite(scales).all(1) & np.isfinite(turned).all(1)
+    finite &= np.isfinite(colours).all(1) & np.isfinite(opacities)
+    return GaussianCloud(
+        positions=points_to_opencv(moved[finite] * metres_per_unit),
+        scales=np.abs(scales[finite]) * (transform.scale * metres_per_unit),
+        rotations=normalise(rotations_to_opencv(turned[finite])),
+        colours=colours[finite, :3],
+        opacities=np.clip(opacities[finite], 0, 1),
+        provenance=Provenance("blender"),
     )
 
 

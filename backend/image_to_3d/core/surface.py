@@ -24,6 +24,10 @@ Mask = NDArray[np.bool_]
 MIN_JUMP = 0.01
 """A break smaller than this share of the inverse depth is not called a depth edge: 3 cm at 3 m."""
 
+MAX_FACE_DEPTH_RATIO = 1.25
+"""A face whose farthest corner is more than this farther than its nearest is a curtain, however noisy the depth beside it: on a
+floor seen from eye height it takes distances of tens of metres to get there."""
+
 _NOISE_BLOCK = 32
 _NOISE_PERCENTILE = 30.0  # below the median, because edges and clutter in a block only add to the residuals
 
@@ -310,7 +314,8 @@ def mesh_from_grid(grid: SurfaceGrid, max_vertices: int = 200_000) -> SurfaceMes
     """A quad mesh of the visible surface with at most ``max_vertices`` vertices and no face across a depth edge or a hole.
 
     Every k-th row and column is kept, the last ones included; a quad is made where all cells under it are linked
-    (:func:`same_surface`), so a coarser mesh ends a little earlier beside an edge but never bridges it.
+    (:func:`same_surface`), so a coarser mesh ends a little earlier beside an edge but never bridges it, and where its corners'
+    depths are within ``MAX_FACE_DEPTH_RATIO``.
 
     Args:
         grid: the surface.
@@ -336,6 +341,10 @@ def mesh_from_grid(grid: SurfaceGrid, max_vertices: int = 200_000) -> SurfaceMes
         return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
 
     whole = (broken(grid.links.right, rows[1:] + 1, cols[1:]) + broken(grid.links.down, rows[1:], cols[1:] + 1)) == 0
+    depth = grid.depth[np.ix_(rows, cols)]
+    ends = np.stack([depth[:-1, :-1], depth[1:, :-1], depth[1:, 1:], depth[:-1, 1:]])
+    with np.errstate(invalid="ignore"):
+        whole &= ends.max(axis=0) <= MAX_FACE_DEPTH_RATIO * ends.min(axis=0)
     corner = rows[:, None] * grid.cols + cols[None, :]
     quads = np.stack([corner[:-1, :-1], corner[1:, :-1], corner[1:, 1:], corner[:-1, 1:]], axis=-1)[whole]
     used, faces = np.unique(quads, return_inverse=True)

@@ -1,0 +1,71 @@
+"""A surface mesh as the arrays that Blender stores, made away from its main thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import points_to_blender
+from .gaussians import GaussianCloud
+from .orientation import Upright
+from .surface import SurfaceGrid, mesh_from_grid
+
+
+@dataclass(frozen=True, eq=False)
+class BlenderSurface:
+    """Quads in the Blender frame, contiguous, lengths in Blender units.
+
+    Attributes:
+        vertices: (V, 3) float32.
+        corners: (4 F,) int32, vertex of each face corner; faces look at the camera.
+        uvs: (4 F, 2) float32 in [0, 1], place of each corner in the upright photo, from its lower left.
+        colours: (V, 4) float32, linear RGB of the Gaussian at the vertex and 1.
+    """
+
+    vertices: NDArray[np.float32]
+    corners: NDArray[np.int32]
+    uvs: NDArray[np.float32]
+    colours: NDArray[np.float32]
+
+
+def from_cloud(
+    cloud: GaussianCloud, metres_per_unit: float = 1.0, max_vertices: int = 200_000
+) -> BlenderSurface | None:
+    """The surface that a photo sees, without faces across depth edges; None where the cloud has no picture grid, no
+    intrinsics, or no two neighbours on one surface.
+
+    Args:
+        cloud: in the OpenCV frame, metres.
+        metres_per_unit: ``scene.unit_settings.scale_length``.
+        max_vertices: at least 4.
+    """
+    if cloud.grid is None or cloud.intrinsics is None:
+        return None
+    mesh = mesh_from_grid(SurfaceGrid.from_cloud(cloud), max_vertices)
+    if not len(mesh.faces):
+        return None
+    corners = np.ascontiguousarray(mesh.faces.reshape(-1))
+    colours = np.ones((len(mesh.vertices), 4), np.float32)
+    # Cells increase strictly, and those of the front layer come first.
+    colours[:, :3] = cloud.colours[np.searchsorted(cloud.cells(), mesh.cells)]
+    vertices = points_to_blender(mesh.vertices)
+    if metres_per_unit != 1.0:
+        vertices = vertices / np.float32(metres_per_unit)
+    return BlenderSurface(np.ascontiguousarray(vertices), corners, np.ascontiguousarray(mesh.uvs[corners]), colours)
+
+
+def stored_uvs(uvs: NDArray[np.float32], upright: Upright) -> NDArray[np.float32]:
+    """Where points of the upright photo lie in the picture as its file stores it.
+
+    Args:
+        uvs: (N, 2) in the upright photo, from the lower left.
+        upright: what makes the stored picture upright.
+    """
+    u, v = uvs[:, 0], uvs[:, 1]
+    for _ in range(upright.quarter_turns):  # undo a turn clockwise: turn anticlockwise
+        u, v = 1 - v, u
+    if upright.mirrored:
+        u = 1 - u
+    return np.ascontiguousarray(np.stack([u, v], axis=-1), dtype=np.float32)

@@ -1,0 +1,81 @@
+"""PLY files of 3D Gaussians in and out of a scene, with reading, writing and arithmetic on the background thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.io.ply import read_ply, write_ply
+from image_to_3d.protocol.messages import Result, cloud_fields
+
+from . import properties, session
+from .scene import build, pointcloud
+
+
+def load(context: bpy.types.Context, path: Path) -> None:
+    """Import a file; the objects come when it is read, through :meth:`Session.pump`."""
+    current, scene = session.current(), context.scene
+    scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
+    # What a person chose for photos holds here too, but for the photo.
+    recipe = properties.values(scene.image_to_3d.recipe)
+    recipe |= {"source": "FILE", "photo_path": "", "image": None, "depth_path": "", "mask": None}
+
+    def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
+        cloud = read_ply(path)
+        vertices = recipe["surface_vertices"]
+        surface = blender_surface.from_cloud(cloud, metres_per_unit, max(4, vertices)) if vertices else None
+        fields = cloud_fields(cloud) | {"photo": path.name}
+        return Result(**fields), blender_points.from_cloud(cloud, metres_per_unit), surface
+
+    def done(read: tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]) -> None:
+        result, points, surface = read
+        target = bpy.data.scenes.get(scene_name) or bpy.context.scene
+        built = build.build(target, points, surface, result, recipe, None, 0.0)
+        current.last_root = built.root.name
+        bpy.ops.ed.undo_push(message="Import Gaussian Splats")
+
+    current.background.run(work, done)
+
+
+def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
+    """Export the points below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
+
+    Args:
+        context: its scene gives the unit.
+        root: of the photo.
+        path: to be written.
+        apply_transform: as the points stand in the world, rather than as the photo's camera sees them.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if the points are gone, or the transform stretches or mirrors them.
+    """
+    try:
+        points = build.find(root).points
+    except LookupError:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
+        ) from None
+    matrix = np.array(
+        points.matrix_world if apply_transform else root.matrix_world.inverted_safe() @ points.matrix_world
+    )
+    similarity = blender_points.similarity(matrix)
+    columns = {name: pointcloud.read(points, name) for name in ("position", "scale", "rotation", "opacity")}
+    colours = pointcloud.read(points, pointcloud.COLOUR)
+    metres_per_unit = context.scene.unit_settings.scale_length
+
+    def work() -> None:
+        cloud = blender_points.to_cloud(
+            columns["position"],
+            columns["scale"],
+            columns["rotation"],
+            colours,
+            columns["opacity"],
+            similarity,
+            metres_per_unit,
+        )
+        write_ply(path, cloud)
+
+    session.current().background.run(work, lambda _: None)

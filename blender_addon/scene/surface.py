@@ -1,0 +1,69 @@
+"""The surface that the photo sees, as a mesh: faces are what Blender's Ruler and snapping find."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from image_to_3d.core.blender_surface import BlenderSurface
+
+from .pointcloud import COLOUR
+
+_NAME = "Image to 3D Surface"
+_UVS = "UVMap"
+
+
+def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
+    """A new mesh of the quads, with UVs and, for photos that Blender cannot read, colours at the vertices."""
+    data = bpy.data.meshes.new(name)
+    faces = len(surface.corners) // 4
+    data.vertices.add(len(surface.vertices))
+    data.attributes["position"].data.foreach_set("vector", surface.vertices.reshape(-1))
+    data.loops.add(len(surface.corners))
+    data.loops.foreach_set("vertex_index", surface.corners)
+    data.polygons.add(faces)
+    data.polygons.foreach_set("loop_start", np.arange(0, 4 * faces, 4, dtype=np.int32))
+    data.update(calc_edges=True)
+    data.uv_layers.new(name=_UVS, do_init=False)
+    data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
+    data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))
+    return data
+
+
+def create(name: str, surface: BlenderSurface, collection: bpy.types.Collection) -> bpy.types.Object:
+    """An object of :func:`mesh` that is seen in viewports, so that snapping finds it, and left out of renders."""
+    obj = bpy.data.objects.new(name, mesh(name, surface))
+    obj.hide_render = True
+    collection.objects.link(obj)
+    return obj
+
+
+def material(image: bpy.types.Image | None) -> bpy.types.Material:
+    """Emission of the photo, one material for each; of the vertices' colours where Blender cannot read it."""
+    for candidate in bpy.data.materials:
+        if candidate.name.startswith(_NAME) and candidate.node_tree is not None and _shown(candidate) == image:
+            return candidate
+    made = bpy.data.materials.new(_NAME)
+    if bpy.app.version < (5, 0, 0):
+        made.use_nodes = True  # always on since 5.0, and deprecated there
+    tree = made.node_tree
+    tree.nodes.clear()
+    if image is None:
+        colour = tree.nodes.new("ShaderNodeAttribute")
+        colour.attribute_name = COLOUR
+    else:
+        colour = tree.nodes.new("ShaderNodeTexImage")
+        colour.image = image
+        colour.extension = "EXTEND"
+    colour.location = (-500, 0)
+    emission = tree.nodes.new("ShaderNodeEmission")
+    emission.location = (-200, 0)
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    tree.links.new(colour.outputs["Color"], emission.inputs["Color"])
+    tree.links.new(emission.outputs["Emission"], output.inputs["Surface"])
+    tree.nodes.active = colour
+    return made
+
+
+def _shown(candidate: bpy.types.Material) -> bpy.types.Image | None:
+    return next((node.image for node in candidate.node_tree.nodes if node.type == "TEX_IMAGE"), None)

@@ -1,0 +1,144 @@
+"""Points, splats, surface, box: what viewports and renders show of a photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+
+def instances(obj) -> int:
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    return sum(i.is_instance and i.parent is not None and i.parent.original == obj for i in depsgraph.object_instances)
+
+
+@pytest.fixture
+def built(panel):
+    panel.choose_sample()
+    panel.recipe.depth_max = 3.0  # fewer points, to be quick
+    panel.recipe.density = "QUARTER"
+    return panel.generate()
+
+
+def test_points_are_shown_and_rendered_at_first(built) -> None:
+    assert built.root.image_to_3d.display == "POINTS"
+    assert built.points.visible_get() and not built.points.hide_render and not built.points.modifiers
+    assert built.surface.visible_get() and built.surface.hide_render
+
+
+def test_splats_are_one_instance_for_each_point(built, addon) -> None:
+    settings = built.root.image_to_3d
+    settings.display = "SPLATS"
+    count = len(built.points.data.attributes["position"].data)
+    assert instances(built.points) == count
+    settings.viewport_share = 0.25
+    assert instances(built.points) == addon.scene.splats.shown(count, 0.25).sum() == pytest.approx(count / 4, rel=0.02)
+    settings.display, settings.viewport_share = "POINTS", 1.0
+    assert instances(built.points) == 0 and not built.points.modifiers
+
+
+def test_surface_replaces_the_points(built) -> None:
+    built.root.image_to_3d.display = "SURFACE"
+    assert not built.surface.hide_render and built.points.hide_render and not built.points.visible_get()
+
+
+def test_box_hides_nothing_from_renders(built) -> None:
+    built.root.image_to_3d.display = "BOUNDS"
+    assert built.points.display_type == "BOUNDS" and not built.points.hide_render
+
+
+def test_update_keeps_the_display(built, panel) -> None:
+    built.root.image_to_3d.display = "SPLATS"
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert built.root.image_to_3d.display == "SPLATS" and len(built.points.modifiers) == 1
+
+
+def gaussian(addon, scales, rotation, opacity=0.8):
+    """A scene with one red Gaussian 20 m in front of a long lens of 64 pixels."""
+    from image_to_3d.core import GaussianCloud, Intrinsics, blender_points
+    from image_to_3d.protocol.messages import Result, cloud_fields
+
+    cloud = GaussianCloud(
+        np.array([[0, 0, 20.0]]),
+        np.array([scales]),
+        np.array([rotation]),
+        np.array([[0.7, 0.2, 0.1]]),
+        np.array([opacity]),
+        intrinsics=Intrinsics.centred(640, 64, 64),
+    )
+    recipe = addon.properties.values(bpy.context.scene.image_to_3d.recipe)
+    result = Result(**cloud_fields(cloud))
+    return cloud, addon.scene.build.build(
+        bpy.context.scene, blender_points.from_cloud(cloud), None, result, recipe, None, 0.0
+    )
+
+
+def render_linear(tmp_path, samples: int = 4) -> np.ndarray:
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.use_adaptive_sampling = samples, False, False
+    scene.cycles.pixel_filter_type = "BOX"
+    scene.render.film_transparent = True
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    scene.render.image_settings.color_depth = "32"
+    scene.render.filepath = str(tmp_path / "picture.exr")
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(scene.render.filepath)
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    return pixels.reshape(height, width, 4)[::-1]
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_splat_is_as_dense_as_its_gaussian_from_every_side(addon, panel_without_backend, tmp_path, axis) -> None:
+    """Against the projected covariance (Zwicker et al., 2001): from afar, so that perspective bends it little."""
+    bpy.data.objects["Cube"].hide_render = True
+    scales = np.roll([0.12, 0.05, 0.08], axis)
+    rotation = np.array([0.9, 0.2, -0.3, 0.25]) / np.linalg.norm([0.9, 0.2, -0.3, 0.25])
+    cloud, built = gaussian(addon, scales, rotation)
+    built.root.image_to_3d.display = "SPLATS"
+    seen = render_linear(tmp_path, 32)
+    covariance = cloud.covariances()[0][:2, :2] * (640 / 20) ** 2
+    u, v = np.meshgrid(np.arange(64) + 0.5 - 32, np.arange(64) + 0.5 - 32)
+    offset = np.stack([u, v], -1)
+    expected = 0.8 * np.exp(-0.5 * np.einsum("...i,ij,...j", offset, np.linalg.inv(covariance), offset))
+    assert seen[..., 3].max() > 0.7
+    np.testing.assert_allclose(seen[..., 3], expected, atol=0.015)
+    np.testing.assert_allclose(seen[32, 32, :3] / seen[32, 32, 3], [0.7, 0.2, 0.1], atol=0.01)
+
+
+@pytest.mark.slow
+def test_splats_render_what_the_backend_renders(panel, tmp_path) -> None:
+    """The sample in Cycles against the backend's own renderer: same camera, box filter against four samples a side."""
+    from image_to_3d.core.colour import linear_to_srgb, srgb_to_linear
+    from image_to_3d.protocol import Client
+    from image_to_3d.protocol import messages as m
+    from image_to_3d.protocol.client import frames_endpoint
+
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    built = panel.generate()
+    built.root.image_to_3d.display = "SPLATS"
+    bpy.data.objects["Cube"].hide_render = True
+    scene = bpy.context.scene
+    scene.render.resolution_percentage = 50
+    k = panel.package.scene.camera.intrinsics_of(built.camera, scene)
+    seen = render_linear(tmp_path, 16)
+
+    fine = k.resized(4 * k.width, 4 * k.height)
+    eye = [float(v) for v in np.eye(4).ravel()]
+    camera = m.Camera(fine.width, fine.height, [fine.fx, fine.fy, fine.cx, fine.cy], eye)
+    request = m.Render(1, [m.Instance(built.root.image_to_3d.outcome.backend_scene, eye)], camera, eps2d=0.0)
+    with Client() as client, Client(frames_endpoint(client)) as frames:
+        colour = frames.call(request, timeout=300).colour.astype(np.float32) / 255
+    alpha = colour[..., 3:]
+    linear = srgb_to_linear(colour[..., :3] / np.maximum(alpha, 1e-3)) * alpha
+    averaged = linear.reshape(k.height, 4, k.width, 4, 3).mean((1, 3))
+    difference = linear_to_srgb(np.clip(seen[..., :3], 0, 1)) - linear_to_srgb(np.clip(averaged, 0, 1))
+    psnr = -10 * np.log10(float(np.mean(difference**2)))
+    np.savez(tmp_path / "pair.npz", blender=seen[..., :3], backend=averaged)
+    print(f"PSNR {psnr:.1f} dB")
+    assert psnr >= 28

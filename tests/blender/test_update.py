@@ -1,0 +1,84 @@
+"""Update: a photo is made anew into the same objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+
+def update(panel):
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    return panel.package.scene.build.find(bpy.data.objects[panel.session.last_root])
+
+
+def test_the_same_objects_get_new_data_and_keep_what_a_person_did(panel) -> None:
+    panel.choose_sample()
+    built = panel.generate()
+    built.root.location, built.root.scale = (1, 2, 3), (2, 2, 2)
+    parent = bpy.data.objects["Cube"]
+    built.root.parent = parent
+    paint = bpy.data.materials.new("Paint")
+    built.surface.data.materials[0] = paint
+    built.points.modifiers.new("Mine", "NODES")
+    before, count, lens = (
+        set(bpy.data.objects),
+        len(built.points.data.attributes["position"].data),
+        built.camera.data.lens,
+    )
+    names = {obj.name: obj.data.name for obj in (built.points, built.camera, built.surface)}
+
+    recipe = built.root.image_to_3d.recipe
+    recipe.focal, recipe.mm35, recipe.density = "MM35", 50.0, "QUARTER"
+    again = update(panel)
+
+    assert again == built and set(bpy.data.objects) == before
+    assert {obj.name: obj.data.name for obj in (again.points, again.camera, again.surface)} == names
+    assert (
+        tuple(again.root.location) == (1, 2, 3) and tuple(again.root.scale) == (2, 2, 2) and again.root.parent == parent
+    )
+    assert again.surface.data.materials[0] == paint and "Mine" in again.points.modifiers
+    assert [m.name for m in again.points.data.materials] == ["Image to 3D Points"]
+    assert len(again.points.data.attributes["position"].data) <= 295_000 < count
+    assert again.camera.data.lens != pytest.approx(lens) and again.root.image_to_3d.outcome.mm35 == pytest.approx(50.0)
+    assert len(again.camera.data.background_images) == 1
+    assert len([mesh for mesh in bpy.data.meshes if "Surface" in mesh.name]) == 1, "the old surface is left behind"
+
+
+def test_what_was_deleted_comes_back(panel) -> None:
+    panel.choose_sample()
+    built = panel.generate()
+    bpy.data.objects.remove(built.surface)
+    bpy.data.objects.remove(built.camera)
+    again = update(panel)
+    assert again.root == built.root and again.camera.parent == again.surface.parent == again.root
+
+
+def test_a_photo_that_has_moved_is_named(panel, tmp_path: Path) -> None:
+    panel.choose_sample()
+    moved = tmp_path / "holiday.jpg"
+    moved.write_bytes(Path(panel.recipe.photo_path).read_bytes())
+    panel.recipe.photo_path = str(moved)
+    built = panel.generate()
+    moved.unlink()
+    assert bpy.ops.image_to_3d.update() == {"CANCELLED"}
+    assert "holiday.jpg" in panel.session.failure.message and "moved" in panel.session.failure.message
+    assert panel.session.job is None and built.root.name in bpy.data.objects
+
+
+def test_depth_limit_and_mask_leave_points_out(panel, addon) -> None:
+    panel.choose_sample()
+    mask = bpy.data.images.new("Mask", 8, 4)
+    pixels = np.zeros((4, 8, 4), np.float32)
+    pixels[2:, :, :3] = 1  # the upper half: rows count from the bottom
+    mask.pixels.foreach_set(pixels.ravel())
+    panel.recipe.mask, panel.recipe.depth_max = mask, 4.0
+    built = panel.generate()
+    positions = addon.scene.pointcloud.read(built.points, "position")
+    assert positions[:, 1].max() <= 4.0
+    assert positions[:, 2].max() < 0.02, "the upper half of the picture lies above the camera"
+    assert built.root.image_to_3d.recipe.mask == mask
