@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import platform
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,17 @@ def main() -> int:
     parser.add_argument("names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names()))
     parser.add_argument("--json", action="store_true", help="one JSON object per row")
     args = parser.parse_args()
+    if (
+        importlib.util.find_spec("image_to_3d") is None
+    ):  # started with a bare Python: go on in the project's environment
+        from environments import SetupError, backend_environment
+
+        try:
+            python = backend_environment().python
+        except SetupError as failure:
+            print(failure, file=sys.stderr)
+            return 3
+        return subprocess.run([str(python), *sys.argv]).returncode
     sys.path.insert(0, str(FOLDER.parent))
     print(machine(), file=sys.stderr)
     for name in args.names:

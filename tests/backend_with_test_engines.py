@@ -101,6 +101,7 @@ class FlatRenderer:
         return render.Frame(colour, np.ones(shape, np.float32), z)
 
 
+sys.modules["image_to_3d.engines.torch_runtime"] = None  # type: ignore[assignment]  # no PyTorch: starts in half a second
 render.choose_renderer = lambda *_: (FlatRenderer(), "The picture is flat.")
 ENGINES["scripted"] = EngineEntry(INFO, f"{Path(__file__).stem}:ScriptedEngine")
 sys.path.insert(0, str(Path(__file__).parent))  # where this module is found by its name

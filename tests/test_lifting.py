@@ -41,7 +41,7 @@ def test_gaussians_of_a_plane_lie_on_it_and_along_it(yaw, pitch, distance):
 
 @settings(max_examples=30)
 @given(st.floats(-50, 50), st.floats(-40, 40))
-def test_footprint_projects_to_half_a_pixel(yaw, pitch):
+def test_footprint_projects_to_the_same_circle_everywhere(yaw, pitch):
     yaw, pitch = np.radians([yaw, pitch])
     normal = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
     cloud = lift(GREY, plane_depth(normal, 3.0), CAMERA)

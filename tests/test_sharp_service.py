@@ -46,3 +46,11 @@ def test_sharp_serves_photos_and_can_be_cancelled(private_home: Path, tmp_path: 
                 started = time.monotonic()
                 client.call(request(), 120, cancelled=lambda: time.monotonic() - started > 0.2)
             assert caught.value.code is ErrorCode.CANCELLED
+
+
+def test_serve_takes_the_engine_for_photos_whose_sender_leaves_the_choice(private_home: Path) -> None:
+    with running_backend(private_home, "--engine", "depth-map", test_engines=False) as backend:
+        backend.wait_ready()
+        with Client() as client, pytest.raises(ImageTo3DError) as caught:
+            client.call(request(), 60)
+        assert caught.value.code is ErrorCode.BAD_REQUEST and "depth file" in caught.value.message

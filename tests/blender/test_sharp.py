@@ -23,9 +23,11 @@ sharp_recipe.write_checkpoint(pathlib.Path(sys.argv[2]))
 
 def stop_backend() -> None:
     from image_to_3d.protocol import Client, ConnectionLost, published
+    from image_to_3d.protocol.endpoint import process_exists
     from image_to_3d.protocol.messages import Shutdown
 
-    if published() is None:
+    endpoint = published()
+    if endpoint is None:
         return
     try:
         with Client() as client:
@@ -33,7 +35,7 @@ def stop_backend() -> None:
     except ConnectionLost:
         pass
     end = time.monotonic() + 20
-    while published() is not None:
+    while process_exists(endpoint.pid):
         assert time.monotonic() < end
         time.sleep(0.05)
 

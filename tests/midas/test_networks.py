@@ -10,11 +10,12 @@ import torch
 from midas_recipe import GOLDEN, make_picture, make_state_dict
 
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
+from image_to_3d.engines.checkpoints import read_tensors
 from image_to_3d.engines.midas.config import DPTConfig, SmallConfig
 from image_to_3d.engines.midas.network_dpt import DPTNetwork, resize_position_embedding
 from image_to_3d.engines.midas.network_small import SmallNetwork
 from image_to_3d.engines.midas.preprocessing import prepare
-from image_to_3d.engines.midas.state_dict import load_network, read_checkpoint
+from image_to_3d.engines.midas.state_dict import load_network
 
 TINY = DPTConfig(width=32, depth=4, heads=2, grid=2, taps=(0, 1, 2, 3), stage_dims=(8, 12, 16, 20), features=16)
 SMALL_SIZES = ["480x640", "640x480", "256x256", "333x1023", "97x61"]
@@ -142,7 +143,9 @@ def test_training_states_and_files_without_counters_load(tiny_tensors, tmp_path)
 
 
 def test_small_checkpoint_without_batch_counters_loads(small, small_checkpoint, tmp_path):
-    tensors = {n: t for n, t in read_checkpoint(small_checkpoint).items() if not n.endswith("num_batches_tracked")}
+    tensors = {
+        n: t for n, t in read_tensors(small_checkpoint, "midas-small").items() if not n.endswith("num_batches_tracked")
+    }
     torch.save(tensors, tmp_path / "old.pt")
     loaded = load_network(tmp_path / "old.pt", lambda: SmallNetwork(SmallConfig()))
     torch.testing.assert_close(loaded.state_dict(), small.state_dict())
@@ -176,7 +179,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path, content):
 
 def test_an_absent_file_and_a_file_without_tensors_are_told(tmp_path):
     with pytest.raises(ImageTo3DError, match="no checkpoint"):
-        read_checkpoint(tmp_path / "absent.pt")
+        read_tensors(tmp_path / "absent.pt", "midas-small")
     torch.save([1, 2], tmp_path / "list.pt")
-    with pytest.raises(ImageTo3DError, match="no table of tensors"):
-        read_checkpoint(tmp_path / "list.pt")
+    with pytest.raises(ImageTo3DError, match="no flat table of tensors"):
+        read_tensors(tmp_path / "list.pt", "midas-small")

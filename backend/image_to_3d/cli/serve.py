@@ -17,6 +17,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser("serve", help="run the backend that Blender talks to")
     parser.add_argument("--bind", default="tcp://127.0.0.1:*", metavar="ADDRESS", help="default: a free loopback port")
     parser.add_argument("--idle-exit", type=float, metavar="MINUTES", help="stop when nobody was connected for so long")
+    parser.add_argument(
+        "--engine",
+        default="auto",
+        metavar="NAME",
+        help="for bare photos of clients that leave the choice to the backend",
+    )
     parser.add_argument("--device", choices=["auto", "cuda", "mps", "cpu"], default="auto")
     parser.add_argument("-c", "--checkpoint", metavar="FILE", help="weights of SHARP, if not in the usual place")
     return parser
@@ -25,14 +31,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted, told to stop, or idle for long enough."""
     from ..engines.base import EngineOptions
+    from ..engines.registry import resolve
     from ..server.instance import InstanceLock
     from ..server.service import Service, ServiceOptions
 
     if args.idle_exit is not None and not args.idle_exit > 0:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-exit takes a positive number of minutes.")
+    if args.engine != "auto":
+        resolve(args.engine)
     lock = InstanceLock(args.bind)
     _log_to_file()
-    service = Service(ServiceOptions(args.bind, args.idle_exit, EngineOptions(args.device, checkpoint=args.checkpoint)))
+    service = Service(
+        ServiceOptions(
+            args.bind, args.idle_exit, EngineOptions(args.device, checkpoint=args.checkpoint, preferred=args.engine)
+        )
+    )
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: service.stop())

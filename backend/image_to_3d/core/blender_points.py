@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from .axes import points_to_blender, rotations_to_blender
 from .gaussians import GaussianCloud
+from .lifting import FOOTPRINT_SIGMA
 
-DISPLAY_RADIUS_SIGMAS = 2.0
-"""Radius of a displayed point over the middle standard deviation of its Gaussian. σ is half a grid cell seen from the photo, so
-this is one cell: Blender's viewports draw points as octahedra, and diamonds cover a square grid only from that radius on."""
+DISPLAY_RADIUS_SIGMAS = 1.0 / FOOTPRINT_SIGMA
+"""Radius of a displayed point over the middle standard deviation of its Gaussian: one grid cell of a lifted photo. Blender's
+viewports draw points as octahedra, and diamonds cover a square grid only from that radius on."""
 EXTENT_SHARE = 0.98
 """Share of the points that the extent covers along each axis: a far window view does not make a room 60 m long."""
 

@@ -14,6 +14,9 @@ from .quaternion import from_matrix, normalise
 _SAME_SURFACE = 1.1
 """Largest ratio of depths within a block that still counts as one surface."""
 
+_SHRINK_STEP = 0.98
+"""Depth edges take Gaussians of their own; how much coarser the next try is if there are too many."""
+
 
 @dataclass(frozen=True, eq=False)
 class Filters:
@@ -88,8 +91,9 @@ def unmasked(cloud: GaussianCloud, masked: NDArray[np.bool_]) -> GaussianCloud:
 def merged(cloud: GaussianCloud, max_gaussians: int) -> GaussianCloud:
     """At most ``max_gaussians``: blocks of neighbouring cells become one Gaussian each, by matching moments.
 
-    The smallest blocks that suffice are taken (1 × 2 cells, 2 × 2, 2 × 3, …). Within a block, what lies more than a tenth behind
-    the nearest becomes a Gaussian of its own, so that depth edges stay; the result's grid has twice the layers for it.
+    The grid is coarsened by the same factor along both axes, as little as suffices; where that is no whole number, blocks of two
+    sizes take turns. Within a block, what lies more than a tenth behind the nearest becomes a Gaussian of its own, so that depth
+    edges stay; the result's grid has twice the layers for it.
 
     Position, covariance and colour are those of the mixture, weighted by opacity × area (area: product of the two largest
     scales). Opacity × area is kept in sum: opacity becomes the mean, and the merged Gaussian grows until its area is the sum of
@@ -108,25 +112,23 @@ def merged(cloud: GaussianCloud, max_gaussians: int) -> GaussianCloud:
         raise ValueError("this cloud has no picture grid")
     if max_gaussians < 4 * cloud.grid.layers:
         raise ValueError(f"at least {4 * cloud.grid.layers} Gaussians are needed, not {max_gaussians}")
-    rows, cols = 1, 1
+    shrink = np.sqrt(max_gaussians / len(cloud))
     while True:
-        rows, cols = (rows + 1, cols) if rows < cols else (rows, cols + 1)
-        if rows * cols * max_gaussians < len(cloud):
-            continue
-        grid, cell = _blocks(cloud, rows, cols)
-        occupied, group = np.unique(cell, return_inverse=True)
-        if len(occupied) <= max_gaussians:
+        grid, cell = _blocks(cloud, shrink)
+        if np.count_nonzero(np.bincount(cell)) <= max_gaussians:
+            occupied, group = np.unique(cell, return_inverse=True)
             return _mixtures(cloud, group, grid, occupied)
+        shrink *= _SHRINK_STEP
 
 
-def _blocks(cloud: GaussianCloud, rows: int, cols: int) -> tuple[Grid, NDArray[np.int64]]:
+def _blocks(cloud: GaussianCloud, shrink: float) -> tuple[Grid, NDArray[np.int64]]:
     """The grid of blocks, two layers for each, and the flat cell (N,) that each Gaussian falls into."""
     grid = cloud.grid
     assert grid is not None
     cells = cloud.cells().astype(np.int64)
-    out = Grid(2 * grid.layers, -(-grid.rows // rows), -(-grid.cols // cols))
+    out = Grid(2 * grid.layers, max(1, int(grid.rows * shrink)), max(1, int(grid.cols * shrink)))
     layer, row, col = cells // (grid.rows * grid.cols), cells // grid.cols % grid.rows, cells % grid.cols
-    block = (layer * out.rows + row // rows) * out.cols + col // cols
+    block = (layer * out.rows + row * out.rows // grid.rows) * out.cols + col * out.cols // grid.cols
     depth = cloud.positions[:, 2]
     nearest = np.full(grid.layers * out.rows * out.cols, np.inf, np.float32)
     np.minimum.at(nearest, block, depth)

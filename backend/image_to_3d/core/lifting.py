@@ -11,8 +11,12 @@ from .gaussians import GaussianCloud, Grid, Provenance
 from .intrinsics import Intrinsics
 
 MAX_GAUSSIANS = 1_200_000
-FOOTPRINT_SIGMA = 0.5
-"""Standard deviation of a Gaussian seen from the photo's camera, in grid cells: neighbours overlap without blur."""
+FOOTPRINT_SIGMA = 0.6
+"""Standard deviation of a Gaussian seen from the photo's camera, in grid cells.
+
+A compromise: at 0.5 the photo comes back sharper from its own camera (42 dB instead of 35 on the sample room), but from any other
+camera a tenth of the background shines through the surfaces; at 0.6 it is a thirtieth.
+"""
 THICKNESS = 0.1
 """Standard deviation along the surface normal, as a fraction of the smaller one on the surface."""
 MAX_STRETCH = 16.0
@@ -57,7 +61,7 @@ def lift(
     """One Gaussian per known cell: as large as the cell at that depth, flattened along the surface normal.
 
     The footprint is exact to first order: the covariance is J σ² Jᵀ with J the derivative of the surface point by the pixel
-    on the local plane, so that the Gaussian projects to a circle of σ = 0.5 cells in the photo. Where depth is unknown there
+    on the local plane, so that the Gaussian projects to a circle of σ = 0.6 cells in the photo. Where depth is unknown there
     is no Gaussian; where no plane is supported (thin things, isolated pixels) it faces the camera, so nothing is stretched
     across a depth edge.
 

@@ -54,11 +54,13 @@ class EngineOptions:
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         checkpoint: path of a weights file, or None to look in the usual places.
+        preferred: the engine that ``auto`` stands for with a bare photo; ``auto`` leaves the choice to the registry.
     """
 
     device: str = "auto"
     precision: str = "auto"
     checkpoint: str | None = None
+    preferred: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)

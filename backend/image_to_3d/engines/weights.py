@@ -116,7 +116,7 @@ WEIGHTS: dict[str, WeightsFile] = {
             "https://github.com/isl-org/MiDaS/releases/download/v2_1/midas_v21_small_256.pt",
             86_000_000,
             MIT,
-            "image_to_3d.engines.weights:check_is_torch_file",
+            "image_to_3d.engines.midas.state_dict:check_small",
         ),
         WeightsFile(
             "dpt-large",
@@ -124,7 +124,7 @@ WEIGHTS: dict[str, WeightsFile] = {
             "https://github.com/isl-org/MiDaS/releases/download/v3/dpt_large_384.pt",
             1_380_000_000,
             MIT,
-            "image_to_3d.engines.weights:check_is_torch_file",
+            "image_to_3d.engines.midas.state_dict:check_large",
         ),
     )
 }
@@ -351,16 +351,6 @@ def check_structure(file: WeightsFile, path: Path) -> None:
     """Raise ImageTo3DError if a file is not the network of its row."""
     module, _, function = file.check.partition(":")
     getattr(importlib.import_module(module), function)(path)
-
-
-def check_is_torch_file(path: Path) -> None:
-    """Raise ImageTo3DError ``weights_missing`` if a file is no torch checkpoint at all (an error page, say)."""
-    with path.open("rb") as stream:
-        start = stream.read(4)
-    if not (start == b"PK\x03\x04" or start.startswith(b"\x80")):  # zip archive, or a bare pickle of old
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING, f"{path.name} is no checkpoint of PyTorch.", "Delete it and fetch it again."
-        )
 
 
 def remove(name: str) -> list[Path]:

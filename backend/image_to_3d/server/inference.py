@@ -104,7 +104,7 @@ class InferenceWorker:
         reply: Message
         poisoned = False
         try:
-            reply = predict(request, self._engine, progress, output, self._options.checkpoint)
+            reply = predict(request, self._engine, progress, output, self._options)
         except ImageTo3DError as error:
             reply = error_reply(error)
         except (EOFError, BrokenPipeError):

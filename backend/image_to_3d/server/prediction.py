@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..core.filtering import Filters
-from ..engines.base import Engine, Progress
+from ..engines.base import Engine, EngineOptions, Progress
 from ..engines.registry import resolve
 from ..io.depth import clean_depth, decode_depth
 from ..io.photo import Photo, decode_photo, photo_from_pixels
 from ..protocol.messages import Focal, Predict, Result, cloud_fields
+
+DEFAULT_OPTIONS = EngineOptions()
 
 
 def decode_request_photo(request: Predict) -> Photo:
@@ -43,7 +45,7 @@ def predict(
     engine_for: Callable[[str, str], Engine],
     progress: Progress,
     scene: str = "",
-    checkpoint: str | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
 ) -> Result:
     """Run a request.
 
@@ -52,7 +54,7 @@ def predict(
         engine_for: ``engine_for(name, precision)`` gives a loaded engine.
         progress: gets the stages ``decode``, those of the engine, and ``pack``; may raise Cancelled.
         scene: id that the result will be known by.
-        checkpoint: weights of SHARP, if the person who started the backend named a file.
+        options: of the person who started the backend.
 
     Raises:
         ImageTo3DError: with the code to reply.
@@ -70,7 +72,8 @@ def predict(
 
         depth = stretch_to_photo(depth, photo)
     decoded = time.perf_counter()
-    name = resolve(request.engine, depth is not None, checkpoint)
+    wanted = options.preferred if request.engine == "auto" and depth is None else request.engine
+    name = resolve(wanted, depth is not None, options.checkpoint)
     engine = engine_for(name, request.precision)
     prediction = engine.predict(photo, depth, progress)
     cloud = _filters(request).apply(prediction.cloud)

@@ -100,6 +100,9 @@ class Encoder(nn.Module):
 class DPTNetwork(nn.Module):
     """Photo → relative inverse depth by DPT."""
 
+    ENGINE = "dpt-large"
+    """Name of the engine, for messages."""
+
     UNUSED_TENSORS = (
         r"pretrained\.model\.(head|norm)\.(weight|bias)",  # ImageNet classifier and what comes before it
         r"scratch\.refinenet4\.resConfUnit1\..+",  # the coarsest level has no skip

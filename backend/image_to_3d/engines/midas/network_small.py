@@ -40,6 +40,9 @@ class Encoder(nn.Module):
 class SmallNetwork(nn.Module):
     """Photo → relative inverse depth by MiDaS v2.1 small."""
 
+    ENGINE = "midas-small"
+    """Name of the engine, for messages."""
+
     UNUSED_TENSORS = (r"scratch\.refinenet4\.resConfUnit1\..+",)
     """Patterns of names in the checkpoint that inference does not use: the coarsest level has no skip."""
 

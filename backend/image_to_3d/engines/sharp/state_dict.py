@@ -6,16 +6,15 @@ read when the network first uses them.
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...core.errors import ErrorCode, ImageTo3DError
+from ..checkpoints import differences, read_tensors, shapes
 from .config import SharpConfig
 from .network import SharpNetwork
 
@@ -30,7 +29,6 @@ PUBLISHED = SharpConfig()
 """The network of the published checkpoint."""
 
 _UNUSED = re.compile("|".join(f"(?:{pattern})" for pattern in UNUSED_TENSORS))
-_NAMES_SHOWN = 5
 
 
 def is_unused(name: str) -> bool:
@@ -40,29 +38,16 @@ def is_unused(name: str) -> bool:
 
 def expected_shapes(config: SharpConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors that a network of this configuration needs."""
-    return {name: tuple(tensor.shape) for name, tensor in _empty_network(config).state_dict().items()}
+    return shapes(_empty_network(config).state_dict())
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint file, mapped, on the CPU, without those that inference does not use.
 
     Raises:
-        ImageTo3DError: ``weights_missing`` if the file is absent, damaged, or no flat state dict.
+        ImageTo3DError: ``weights_missing``, see :func:`~image_to_3d.engines.checkpoints.read_tensors`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"There is no checkpoint {path}.",
-            "Check the path, or run image-to-3d weights list.",
-        )
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
-        raise _damaged(path, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise _damaged(path, "it holds no flat table of tensors")
-    return {name: tensor for name, tensor in tensors.items() if not is_unused(name)}
+    return {name: tensor for name, tensor in read_tensors(path, "sharp").items() if not is_unused(name)}
 
 
 def check_shapes(found: Mapping[str, tuple[int, ...]], config: SharpConfig) -> None:
@@ -71,24 +56,11 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: SharpConfig) -> N
     Raises:
         ImageTo3DError: ``weights_missing`` naming the tensors that are missing, misshapen or unknown.
     """
-    expected = expected_shapes(config)
-    found = {name: shape for name, shape in found.items() if not is_unused(name)}
-    problems = []
-    if missing := expected.keys() - found.keys():
-        problems.append(f"missing: {_some(missing)}")
-    misshapen = [
-        f"{name} {tuple(found[name])} instead of {shape}"
-        for name, shape in expected.items()
-        if name in found and tuple(found[name]) != shape
-    ]
-    if misshapen:
-        problems.append(f"wrong shape: {_some(misshapen)}")
-    if unknown := found.keys() - expected.keys():
-        problems.append(f"unknown: {_some(unknown)}")
+    problems = differences({n: shape for n, shape in found.items() if not is_unused(n)}, expected_shapes(config))
     if problems:
         raise ImageTo3DError(
             ErrorCode.WEIGHTS_MISSING,
-            f"The tensors of this checkpoint are not those of SHARP; {'; '.join(problems)}.",
+            f"The tensors of this checkpoint are not those of SHARP; {problems}.",
             "Fetch it again: image-to-3d weights fetch sharp.",
         )
 
@@ -99,7 +71,7 @@ def check_published(path: str | Path) -> None:
     Raises:
         ImageTo3DError: ``weights_missing`` with what is wrong with the file.
     """
-    check_shapes({name: tuple(tensor.shape) for name, tensor in read_checkpoint(path).items()}, PUBLISHED)
+    check_shapes(shapes(read_checkpoint(path)), PUBLISHED)
 
 
 def load_network(path: str | Path) -> SharpNetwork:
@@ -109,9 +81,8 @@ def load_network(path: str | Path) -> SharpNetwork:
         ImageTo3DError: ``weights_missing`` with what is wrong with the file.
     """
     tensors = read_checkpoint(path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    config = SharpConfig.from_shapes(shapes)
-    check_shapes(shapes, config)
+    config = SharpConfig.from_shapes(shapes(tensors))
+    check_shapes(shapes(tensors), config)
     network = _empty_network(config)
     network.load_state_dict({name: t.to(torch.float32) for name, t in tensors.items()}, strict=True, assign=True)
     return network.eval().requires_grad_(False)
@@ -132,17 +103,3 @@ def _empty_network(config: SharpConfig) -> SharpNetwork:
             f"The tensors of this checkpoint do not form a SHARP network: {error}.",
             "Choose the file sharp_2572gikvuh.pt.",
         ) from error
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    rest = f" and {len(listed) - _NAMES_SHOWN} more" if len(listed) > _NAMES_SHOWN else ""
-    return ", ".join(listed[:_NAMES_SHOWN]) + rest
-
-
-def _damaged(path: Path, why: str) -> ImageTo3DError:
-    return ImageTo3DError(
-        ErrorCode.WEIGHTS_MISSING,
-        f"{path} is not a readable checkpoint: {why.rstrip('.')}.",
-        "Delete it and fetch it again: image-to-3d weights fetch sharp.",
-    )
