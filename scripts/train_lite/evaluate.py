@@ -78,7 +78,7 @@ def floor_prior(example: Example) -> NDArray | None:
         return None
     x, y = example.intrinsics.pixel_rays(*example.depth.shape)
     drop = x[None, :] * example.down[0] + y[:, None] * example.down[1] + example.down[2]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         floor = np.where(drop > 1e-6, example.height / drop, np.inf)
     ahead = np.array([0.0, 0, 1]) - example.down[2] * example.down
     ahead /= np.linalg.norm(ahead)
@@ -87,7 +87,7 @@ def floor_prior(example: Example) -> NDArray | None:
     return min(candidates, key=lambda z: measure(z, example.depth)[0]).astype(np.float32)
 
 
-def held_out(count: int, width: int = 480, height: int = 360) -> Iterator[Example]:
+def held_out(count: int, width: int = 320, height: int = 240) -> Iterator[Example]:
     """Scenes of seeds below :data:`dataset.TRAINING_SEED`, rendered larger than for training."""
     for seed in range(500_000, 500_000 + count):
         scene, camera, kind = scenes.make_scene(seed, width, height)

@@ -127,7 +127,7 @@ def losses(log_depth: Tensor, log_error: Tensor, sky: Tensor, batch: dict[str, T
     return out
 
 
-WEIGHTS = {"metric": 1.0, "shape": 1.0, "gradient": 0.5, "likelihood": 0.05, "sky": 0.2}
+WEIGHTS = {"metric": 1.0, "shape": 1.0, "gradient": 0.1, "likelihood": 0.05, "sky": 0.2}
 
 
 def aligned_and_metric(predicted: Tensor, depth: Tensor, limit: float = 80.0) -> tuple[float, float, float]:
@@ -177,6 +177,10 @@ def validate(network: LiteNetwork, data: dict[str, Tensor], scale: float, device
     return {"abs_rel": mean[0], "delta_1.25": mean[1], "aligned_abs_rel": mean[2]}
 
 
+SCALES = ((0.625, 0.75), (0.8125, 0.25))
+"""(scale of the pictures of a batch, how often): layout is learned from small ones, which are cheap."""
+LOOK_AT = 0.8125
+"""Scale at which the network is checked."""
 AVERAGE_EVERY = 12
 """Steps between averages of the processes' parameters."""
 
@@ -199,7 +203,8 @@ class Loader:
     """Reads batches in a thread, from the shards that are there at the time."""
 
     def __init__(self, folder: Path, size: int, seed: int) -> None:
-        self.folder, self.size, self.scale = folder, size, 1.0
+        self.folder, self.size = folder, size
+        self.scales, self.shares = zip(*SCALES, strict=True)
         self.rng = np.random.default_rng(seed)
         self.queue: queue.Queue[dict[str, Tensor]] = queue.Queue(3)
         threading.Thread(target=self._run, daemon=True).start()
@@ -212,7 +217,8 @@ class Loader:
                 paths = sorted(self.folder.glob("shard_*.npz"))
                 held = [*held[-7:], read_shard(paths[self.rng.integers(len(paths))])]
             shard = held[self.rng.integers(len(held))]
-            self.queue.put(make_batch(shard, self.size, self.scale, self.rng))
+            scale = self.scales[self.rng.choice(len(self.scales), p=self.shares)]
+            self.queue.put(make_batch(shard, self.size, scale, self.rng))
 
     def get(self) -> dict[str, Tensor]:
         """The next batch."""
@@ -230,8 +236,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200_000, help="length of the run in steps, without --minutes")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    parser.add_argument("--small", type=float, default=0.6, help="first part of the run, at 5/8 of the size")
-    parser.add_argument("--scale", type=float, default=1.0, help="size of the pictures in the rest of the run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -273,7 +277,6 @@ def main() -> None:
         progress = elapsed / (60 * arguments.minutes) if arguments.minutes else step / arguments.steps
         if progress >= 1 and (together or processes == 1):
             break
-        loader.scale = 0.625 if progress < arguments.small else arguments.scale
         rate = (
             arguments.rate
             * min(1.0, (step + 1) / 300)
@@ -308,9 +311,9 @@ def main() -> None:
         now = time.perf_counter()
         elapsed, last = elapsed + now - last, now
         if rank == 0 and (elapsed - last_report > 240 or step == 200):
-            row = {"step": step, "pictures": pictures, "minutes": elapsed / 60, "rate": rate, "scale": loader.scale,
+            row = {"step": step, "pictures": pictures, "minutes": elapsed / 60, "rate": rate,
                    "shards": len(list(arguments.shards.glob("shard_*.npz"))),
-                   **{k: v / counted for k, v in sums.items()}, **validate(average, held, loader.scale, device)}  # fmt: skip
+                   **{k: v / counted for k, v in sums.items()}, **validate(average, held, LOOK_AT, device)}  # fmt: skip
             row = {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}
             with arguments.log.open("a") as stream:
                 stream.write(json.dumps(row) + "\n")
@@ -320,7 +323,7 @@ def main() -> None:
     if rank > 0:
         return
     _save(arguments.run, network, average, optimizer, step, elapsed, pictures)
-    print("done", json.dumps(validate(average, held, arguments.scale, device)))
+    print("done", json.dumps(validate(average, held, LOOK_AT, device)))
 
 
 def _save(

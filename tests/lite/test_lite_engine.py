@@ -93,10 +93,11 @@ def test_the_same_picture_with_a_longer_lens_is_farther_away(engine, room):
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (4000, 3000), (1000, 100), (64, 900), (33, 33)])
 def test_the_input_has_about_the_trained_size_and_the_aspect_of_the_photo(width: int, height: int):
-    w, h = lite_depth.input_size(width, height)
-    assert w % STRIDE == 0 and h % STRIDE == 0
-    assert 0.8 <= w * h / lite_depth.INPUT_PIXELS <= 1.25
-    assert w / h == pytest.approx(np.clip(width / height, 1 / 4, 4), rel=0.12)
+    for pixels in lite_depth.INPUT_PIXELS:
+        w, h = lite_depth.input_size(width, height, pixels)
+        assert w % STRIDE == 0 and h % STRIDE == 0
+        assert 0.75 <= w * h / pixels <= 1.3
+        assert w / h == pytest.approx(np.clip(width / height, 1 / 4, 4), rel=0.13)
 
 
 @pytest.mark.parametrize(("width", "height"), [(7, 5), (300, 40), (40, 300)])

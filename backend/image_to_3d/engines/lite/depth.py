@@ -14,8 +14,8 @@ from ...core.intrinsics import DIAGONAL_35MM, Intrinsics
 from .network import STRIDE, LiteNetwork, ray_grid
 from .upsampling import joint_bilateral, sharpen
 
-INPUT_PIXELS = 176 * 128
-"""Pixels of the picture that the network sees: what it was trained on."""
+INPUT_PIXELS = (112 * 80, 144 * 96)
+"""Pixels of the pictures that the network sees, small to large: what it was trained on."""
 GUIDE_SIDE = 640
 """Longer side, in pixels, of the picture whose edges the depth map is brought to."""
 FOCAL_RANGE_MM35 = (12.0, 100.0)
@@ -35,50 +35,50 @@ class DepthEstimate:
     relative_error: NDArray[np.float32]
 
 
-def input_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) of the network's input: multiples of 16, about the photo's aspect and the trained number of pixels."""
+def input_size(width: int, height: int, pixels: int = INPUT_PIXELS[-1]) -> tuple[int, int]:
+    """(width, height) of the network's input: multiples of 16, about the photo's aspect and the given number of pixels."""
     aspect = float(np.clip(width / height, 1 / 4, 4))
-    candidates = [
-        (w, h)
-        for w in range(4 * STRIDE, 24 * STRIDE, STRIDE)
-        for h in range(4 * STRIDE, 24 * STRIDE, STRIDE)
-        if 0.8 * INPUT_PIXELS <= w * h <= 1.25 * INPUT_PIXELS
-    ]
-    return min(
-        candidates,
-        key=lambda s: abs(np.log(s[0] / s[1] / aspect)) + 0.15 * abs(np.log(s[0] * s[1] / INPUT_PIXELS)),
-    )
+    sides = range(2 * STRIDE, 24 * STRIDE, STRIDE)
+    candidates = [(w, h) for w in sides for h in sides if 0.75 * pixels <= w * h <= 1.3 * pixels]
+    return min(candidates, key=lambda s: abs(np.log(s[0] / s[1] / aspect)) + 0.15 * abs(np.log(s[0] * s[1] / pixels)))
 
 
 def estimate_depth(network: LiteNetwork, pixels: NDArray[np.uint8], intrinsics: Intrinsics) -> DepthEstimate:
-    """Depth of a photo; the mean (of logarithms) of what the network says about it and about its mirror image.
+    """Depth of a photo: the mean of what the network says about it and its mirror image, each at two sizes.
 
     Args:
         network: in evaluation mode; it runs where its parameters are.
         pixels: (H, W, 3) sRGB.
         intrinsics: of the photo.
     """
-    device = next(network.parameters()).device
-    dtype = next(network.parameters()).dtype
-    photo = _shrunk(pixels, device)
-    tw, th = input_size(intrinsics.width, intrinsics.height)
-    small = functional.interpolate(photo, (th, tw), mode="bilinear", antialias=True)
+    photo = _shrunk(pixels, next(network.parameters()).device)
     diagonal = float(np.hypot(intrinsics.width, intrinsics.height))
     f_norm = float(np.sqrt(intrinsics.fx * intrinsics.fy)) / diagonal
     low, high = (mm / DIAGONAL_35MM for mm in FOCAL_RANGE_MM35)
-    camera = intrinsics.with_focal(float(np.clip(f_norm, low, high)) * diagonal).resized(tw, th)
-    fx, fy, cx, cy = (torch.tensor([v], dtype=torch.float32) for v in (camera.fx, camera.fy, camera.cx, camera.cy))
-    rays = ray_grid(torch.cat([fx, fx]), torch.cat([fy, fy]), torch.cat([cx, tw - cx]), torch.cat([cy, cy]), th, tw)
-    both = torch.cat([small, small.flip(3)])
-    log_depth, log_error, sky = network(both.to(dtype), rays.to(device, dtype))
-    log_depth, log_error, sky = ((v[0] + v[1].flip(1)).float() / 2 for v in (log_depth, log_error, sky))
+    camera = intrinsics.with_focal(float(np.clip(f_norm, low, high)) * diagonal)
+    sizes = [input_size(intrinsics.width, intrinsics.height, count) for count in INPUT_PIXELS]
+    answers = [_ask(network, photo, camera, *size, sizes[-1]) for size in sizes]
+    log_depth, log_error, sky = torch.stack(answers).mean(0)
     inverse = sharpen(torch.exp(-log_depth)[None, None] / f_norm)
     fine = joint_bilateral(inverse, photo)
-    size = fine.shape
-    error = functional.interpolate(torch.exp(log_error)[None, None], size, mode="bilinear")[0, 0]
-    is_sky = functional.interpolate(sky[None, None], size, mode="bilinear")[0, 0] > 0
+    error = functional.interpolate(torch.exp(log_error)[None, None], fine.shape, mode="bilinear")[0, 0]
+    is_sky = functional.interpolate(sky[None, None], fine.shape, mode="bilinear")[0, 0] > 0
     depth = torch.where(is_sky, torch.nan, 1 / fine)
     return DepthEstimate(depth.cpu().numpy().astype(np.float32), error.cpu().numpy().astype(np.float32))
+
+
+def _ask(
+    network: LiteNetwork, photo: Tensor, camera: Intrinsics, width: int, height: int, answer_size: tuple[int, int]
+) -> Tensor:
+    """The network's three maps (3, h, w) for the photo (1, 3, H, W) shrunk to a size, mean over it and its mirror image."""
+    small = functional.interpolate(photo, (height, width), mode="bilinear", antialias=True)
+    camera = camera.resized(width, height)
+    fx, fy, cx, cy = (torch.tensor([v], dtype=torch.float32) for v in (camera.fx, camera.fy, camera.cx, camera.cy))
+    mirrored = torch.cat([cx, width - cx])
+    rays = ray_grid(torch.cat([fx, fx]), torch.cat([fy, fy]), mirrored, torch.cat([cy, cy]), height, width)
+    maps = torch.stack(network(torch.cat([small, small.flip(3)]), rays.to(photo.device)))
+    both = (maps[:, 0] + maps[:, 1].flip(2)) / 2
+    return functional.interpolate(both[None], answer_size[::-1], mode="bilinear")[0]
 
 
 def _shrunk(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
