@@ -21,8 +21,6 @@ and a disc of 0.75 cells covers a square cell (half diagonal 0.71)."""
 EXTENT_SHARE = 0.98
 """Share of the points that the extent covers along each axis: a far window view does not make a room 60 m long."""
 
-_SIMILARITY_TOLERANCE = 1e-3
-
 Float32 = NDArray[np.float32]
 
 
@@ -89,6 +87,9 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
         near=float(positions[:, 1].min()) if n else 0.0,
         far=float(positions[:, 1].max()) if n else 0.0,
     )
+
+
+_SIMILARITY_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
