@@ -152,7 +152,7 @@ def to_cloud(
     finite &= np.isfinite(colours).all(1) & np.isfinite(opacities)
     return GaussianCloud(
         positions=points_to_opencv(moved[finite] * metres_per_unit),
-        scales=np.abs(scales[finite]) * np.float32(transform.scale * metres_per_unit),
+        scales=(np.abs(scales[finite]) * (transform.scale * metres_per_unit)).astype(np.float32),
         rotations=normalise(rotations_to_opencv(turned[finite])),
         colours=colours[finite, :3],
         opacities=np.clip(opacities[finite], 0, 1),
