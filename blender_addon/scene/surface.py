@@ -19,11 +19,15 @@ def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
     faces = len(surface.corners) // 4
     data.vertices.add(len(surface.vertices))
     data.attributes["position"].data.foreach_set("vector", surface.vertices.reshape(-1))
+    data.edges.add(len(surface.edges))
     data.loops.add(len(surface.corners))
-    data.loops.foreach_set("vertex_index", surface.corners)
+    # By way of the attributes these are plain copies; by way of `edges` and `loops` Blender sets one number after the other.
+    data.attributes[".edge_verts"].data.foreach_set("value", surface.edges.reshape(-1))
+    data.attributes[".corner_vert"].data.foreach_set("value", surface.corners)
+    data.attributes[".corner_edge"].data.foreach_set("value", surface.corner_edges)
     data.polygons.add(faces)
     data.polygons.foreach_set("loop_start", np.arange(0, 4 * faces, 4, dtype=np.int32))
-    data.update(calc_edges=True)
+    data.update()
     data.uv_layers.new(name=_UVS, do_init=False)
     data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
     data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))

@@ -22,8 +22,6 @@ viewports draw points as octahedra, and diamonds cover a square grid only from t
 EXTENT_SHARE = 0.98
 """Share of the points that the extent covers along each axis: a far window view does not make a room 60 m long."""
 
-_SIMILARITY_TOLERANCE = 1e-3
-
 Float32 = NDArray[np.float32]
 
 
@@ -90,6 +88,9 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
         near=float(positions[:, 1].min()) if n else 0.0,
         far=float(positions[:, 1].max()) if n else 0.0,
     )
+
+
+_SIMILARITY_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

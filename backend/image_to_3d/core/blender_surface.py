@@ -20,12 +20,16 @@ class BlenderSurface:
     Attributes:
         vertices: (V, 3) float32.
         corners: (4 F,) int32, vertex of each face corner; faces look at the camera.
+        edges: (E, 2) int32, the two vertices of each edge; Blender's own search for them would hold up its main thread.
+        corner_edges: (4 F,) int32, edge from each corner to the next of its face.
         uvs: (4 F, 2) float32 in [0, 1], place of each corner in the upright photo, from its lower left.
         colours: (V, 4) float32, linear RGB of the Gaussian at the vertex and 1.
     """
 
     vertices: NDArray[np.float32]
     corners: NDArray[np.int32]
+    edges: NDArray[np.int32]
+    corner_edges: NDArray[np.int32]
     uvs: NDArray[np.float32]
     colours: NDArray[np.float32]
 
@@ -53,7 +57,18 @@ def from_cloud(
     vertices = points_to_blender(mesh.vertices)
     if metres_per_unit != 1.0:
         vertices = vertices / np.float32(metres_per_unit)
-    return BlenderSurface(np.ascontiguousarray(vertices), corners, np.ascontiguousarray(mesh.uvs[corners]), colours)
+    edges, corner_edges = _edges(mesh.faces, len(vertices))
+    return BlenderSurface(
+        np.ascontiguousarray(vertices), corners, edges, corner_edges, np.ascontiguousarray(mesh.uvs[corners]), colours
+    )
+
+
+def _edges(faces: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Edges (E, 2) of quads (F, 4) over ``count`` vertices, and the edge (4 F,) that starts at each corner."""
+    start, end = faces.reshape(-1).astype(np.int64), np.roll(faces, -1, axis=1).reshape(-1).astype(np.int64)
+    keys, corner_edges = np.unique(np.minimum(start, end) * count + np.maximum(start, end), return_inverse=True)
+    edges = np.stack([keys // count, keys % count], axis=-1).astype(np.int32)
+    return edges, corner_edges.reshape(-1).astype(np.int32)
 
 
 def stored_uvs(uvs: NDArray[np.float32], upright: Upright) -> NDArray[np.float32]:
