@@ -216,8 +216,29 @@ def checkpoint() -> Iterator[tuple[str, str]]:
         pass
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.pt"
-        torch.save(SharpNetwork(SharpConfig()).state_dict(), path)
+        torch.save(random_weights(), path)
         yield str(path), "random weights"
+
+
+def random_weights() -> dict[str, torch.Tensor]:
+    """Weights of the published size under which activations neither vanish nor explode and every disparity is positive."""
+    generator = torch.Generator().manual_seed(0)
+    tensors = SharpNetwork(SharpConfig()).state_dict()
+    for name, values in tensors.items():
+        if name.endswith("monodepth_predictor.head.4.bias"):
+            values.fill_(0.4)
+        elif name.endswith("monodepth_predictor.head.4.weight"):
+            values.normal_(0, 0.05 / values.shape[1] ** 0.5, generator=generator)
+        elif name.endswith(".bias"):
+            values.zero_()
+        elif name.endswith(".gamma"):
+            values.fill_(0.2)
+        elif values.ndim == 1:
+            values.fill_(1.0)
+        else:
+            inputs = values.shape[0] if values.shape[2:] == (2, 2) else values[0].numel()
+            values.normal_(0, inputs**-0.5, generator=generator)
+    return tensors
 
 
 def network() -> list[dict[str, Any]]:
