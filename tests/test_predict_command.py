@@ -47,6 +47,18 @@ def test_photo_to_ply(tmp_path: Path, checkpoint: str, capsys: pytest.CaptureFix
     assert cloud.intrinsics is not None and (cloud.intrinsics.width, cloud.intrinsics.height) == (60, 40)
 
 
+def test_render_goes_with_predict(tmp_path: Path, checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = save_photo(tmp_path / "a.png")
+    options = ["--render", "--trajectory", "still", "--renderer", "cpu", "--json"]
+    assert main(["predict", str(photo), "-o", str(tmp_path / "out"), "-c", checkpoint, *options]) == 0
+    (report,) = reports(capsys)
+    assert {"ply", "png", "camera_path"} <= set(report["outputs"]) and report["seconds"]["render"] > 0
+    picture = np.asarray(Image.open(report["outputs"]["png"]))
+    assert picture.shape == (40, 60, 4) and picture[..., 3].max() > 0
+    path = json.loads(Path(report["outputs"]["camera_path"]).read_text())
+    assert path["version"] == 1 and path["frames"][0]["size"] == [60, 40]
+
+
 def test_same_photo_same_bytes(tmp_path: Path, checkpoint: str) -> None:
     photo = save_photo(tmp_path / "a.png")
     for folder in ("one", "two"):
