@@ -21,7 +21,7 @@ from .surface import Array, Float64
 
 ScaleState = Literal["engine", "assumed", "calibrated"]
 
-ENGINE_SCALE_SD = {"depth-map": 0.03, "sharp": 0.10, "lite": 0.20}
+ENGINE_SCALE_SD = {"depth-map": 0.03, "sharp": 0.10, "lite": 0.35}
 """Relative standard deviation assumed for the scale of a metric engine.
 
 An assumption, not a measurement: nobody has published how well SHARP's scale is known, and a depth file may come from a LiDAR
