@@ -49,6 +49,7 @@ from ..protocol.messages import Frame as FrameReply
 from ..protocol.schema import to_plain
 from ..protocol.wire import WireError, decode_reply, decode_request, encode, frames_from_file, point_to_file
 from . import inference, rendering
+from .allocator import release_free_memory
 from .jobs import Job, JobQueue, RenderJob, RenderQueue
 from .pipes import Tag, number, split_key
 from .rendering import MakeRenderer, default_renderer
@@ -71,6 +72,7 @@ from .worker_process import DEAD, WorkerProcess
 log = logging.getLogger(__name__)
 
 EVENTS = "inproc://worker-events"
+TRIM_AFTER_MESSAGES = 1000
 HOUSEKEEPING_SECONDS = 1.0
 CANCEL_GRACE_SECONDS = 10.0
 FRAME_FILES_PER_CLIENT = 10
@@ -165,6 +167,7 @@ class Service:
         self._sharing: OrderedDict[bytes, None] = OrderedDict()  # clients that can open files of the shared folder
         self._frame_files: OrderedDict[bytes, deque[tuple[float, str]]] = OrderedDict()
         self._started = self._idle_since = time.monotonic()
+        self._handled = 0  # messages since memory was last given back
         self._stopping = False
 
     # --- life -----------------------------------------------------------------------------------------------------------
@@ -185,6 +188,7 @@ class Service:
                     self._on_worker_event(self._events.recv_multipart())
                 for socket in (self._control, self._frames):
                     if socket in ready:
+                        self._handled += 1
                         self._on_request(socket, socket.recv_multipart(copy=False))
                 if any(monitor in ready for monitor in self._monitors):
                     self._track_connections()
@@ -239,6 +243,9 @@ class Service:
 
     def _housekeeping(self) -> None:
         now = time.monotonic()
+        if self._handled >= TRIM_AFTER_MESSAGES:
+            self._handled = 0
+            release_free_memory()
         for position, waiting in enumerate(list(self._queue)):
             ahead = position + (self._running is not None)
             self._report_progress(waiting, ProgressReport(f"waiting, {ahead} before this", 0.0))
