@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,10 @@ def test_auto_takes_the_depth_map_when_there_is_one():
     assert resolve("auto", has_depth=True) == "depth-map"
     with pytest.raises(ImageTo3DError, match="no engine called"):
         resolve("teleport")
+
+
+def test_an_engine_without_its_packages_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "image_to_3d.engines.lite.engine", None)
+    with pytest.raises(ImageTo3DError) as caught:
+        create_engine("lite", EngineOptions())
+    assert caught.value.code is ErrorCode.ENGINE_FAILED and "pip install" in caught.value.hint

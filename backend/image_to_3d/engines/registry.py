@@ -94,7 +94,19 @@ def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -
 
 
 def create_engine(name: str, options: EngineOptions) -> Engine:
-    """A new engine. See :func:`resolve` for errors."""
+    """A new engine.
+
+    Raises:
+        ImageTo3DError: see :func:`resolve`; ``engine_failed`` if a package that it needs is missing or broken.
+    """
     module, _, cls = ENGINES[resolve(name)].implementation.partition(":")
-    engine: Engine = getattr(importlib.import_module(module), cls)(options)
+    try:
+        implementation = getattr(importlib.import_module(module), cls)
+    except ImportError as error:
+        raise ImageTo3DError(
+            ErrorCode.ENGINE_FAILED,
+            f"The engine {name} cannot be loaded: {str(error).rstrip('.')}.",
+            "Install what it needs: pip install torch torchvision timm",
+        ) from error
+    engine: Engine = implementation(options)
     return engine
