@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import preferences, properties, session
+from . import properties, session
+from .layouts import Sidebar, draw_failure, fact, warn
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
 _FOCAL_SOURCES = {"exif35": "from photo", "exif": "from photo", "user": "typed in", "assumed": "assumed"}
 
 
-class _Sidebar:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "Image to 3D"
-
-
-class IMAGE_TO_3D_PT_main(_Sidebar, bpy.types.Panel):
+class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
     """Photo, button, progress."""
 
     bl_label = "Image to 3D"
@@ -64,7 +59,7 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
             draw_failure(layout, context, current.failure)
 
 
-class IMAGE_TO_3D_PT_settings(_Sidebar, bpy.types.Panel):
+class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
     """Focal length, depth file, engine."""
 
     bl_label = "Settings"
@@ -101,7 +96,7 @@ def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, recip
     layout.prop(recipe, "match_colours")
 
 
-class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
+class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
     """What the selected photo became."""
 
     bl_label = "Result"
@@ -120,22 +115,22 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
         outcome = root.image_to_3d.outcome
         column = layout.column(align=True)
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
-        _fact(column, "Points", f"{outcome.points:,}")
-        _fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
+        fact(column, "Points", f"{outcome.points:,}")
+        fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
         if outcome.size[0]:
-            _fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
+            fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
             source = _FOCAL_SOURCES.get(outcome.focal_source, "source unknown")
-            _fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
-        _fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
+            fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
+        fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
         if outcome.focal_source == "assumed":
-            _warn(
+            warn(
                 layout, context, "The focal length is assumed: lengths across the picture may be wrong. Type it above."
             )
         if not outcome.metric:
-            _warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
+            warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
         for warning in outcome.warnings.splitlines():
-            _warn(layout, context, warning)
+            warn(layout, context, warning)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
         layout.operator("image_to_3d.export_ply", text="Export PLY", icon="EXPORT")
@@ -144,7 +139,7 @@ class IMAGE_TO_3D_PT_result(_Sidebar, bpy.types.Panel):
         row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")
 
 
-class IMAGE_TO_3D_PT_recipe(_Sidebar, bpy.types.Panel):
+class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
     """What the selected photo was made with; *Update* makes it anew."""
 
     bl_label = "Settings of This Photo"
@@ -168,41 +163,6 @@ class IMAGE_TO_3D_PT_recipe(_Sidebar, bpy.types.Panel):
         layout.use_property_decorate = False
         _draw_settings(layout, context, recipe)
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
-
-
-class IMAGE_TO_3D_PT_backend(_Sidebar, bpy.types.Panel):
-    """The process that does the work."""
-
-    bl_label = "Backend"
-    bl_idname = "IMAGE_TO_3D_PT_backend"
-    bl_parent_id = "IMAGE_TO_3D_PT_main"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
-        layout = self.layout
-        draw_connection(layout)
-        row = layout.row()
-        row.operator("image_to_3d.test_connection", icon="LINKED")
-        row.operator("image_to_3d.stop_backend", text="Stop", icon="QUIT")
-        layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = preferences.ADDON
-
-
-def draw_connection(layout: bpy.types.UILayout) -> None:
-    """What the backend said it is."""
-    current = session.current()
-    column = layout.column(align=True)
-    if current.welcome is None:
-        column.label(text="Not connected; it starts when needed", icon="UNLINKED")
-        return
-    welcome = current.welcome
-    column.label(text=f"Connected, version {welcome.server_version}", icon="LINKED")
-    _fact(column, "Device", welcome.device)
-    if welcome.memory_bytes:
-        _fact(column, "Free memory", f"{welcome.memory_bytes / 1e9:.1f} GB")
-    for engine in welcome.engines:
-        state = "ready" if engine.state == "ready" else engine.note or engine.state.replace("_", " ")
-        _fact(column, engine.name, state)
 
 
 def _draw_photo(layout: bpy.types.UILayout, recipe: properties.Recipe) -> None:
@@ -229,41 +189,9 @@ def _draw_engine_state(layout: bpy.types.UILayout, context: bpy.types.Context, r
     welcome = session.current().welcome
     engine = next((e for e in welcome.engines if e.name == recipe.engine), None) if welcome else None
     if engine is not None and engine.state != "ready":
-        _warn(layout, context, engine.note or f"{engine.name}: {engine.state.replace('_', ' ')}")
+        warn(layout, context, engine.note or f"{engine.name}: {engine.state.replace('_', ' ')}")
     if recipe.engine == "depth-map" and not recipe.depth_path:
-        _warn(layout, context, "This engine needs a depth file.")
-
-
-def draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: Exception) -> None:
-    """What went wrong, and what to do."""
-    box = layout.box()
-    lines(box, context, getattr(failure, "message", str(failure)), "ERROR")
-    hint = getattr(failure, "hint", "")
-    if hint:
-        lines(box, context, hint)
-
-
-def lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:
-    """A sentence over as many labels as the width of the sidebar needs."""
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    width = max(20, int((context.region.width / context.preferences.system.ui_scale - 70) / 6.5))
-    row: list[str] = []
-    for word in [*text.split(), ""]:
-        if row and (not word or len(" ".join([*row, word])) > width):
-            column.label(text=" ".join(row), icon=icon)
-            row, icon = [], "BLANK1"
-        row.append(word)
-
-
-def _warn(layout: bpy.types.UILayout, context: bpy.types.Context, text: str) -> None:
-    lines(layout, context, text, "ERROR")
-
-
-def _fact(layout: bpy.types.UILayout, name: str, value: str) -> None:
-    split = layout.split(factor=0.3)
-    split.label(text=name)
-    split.label(text=value)
+        warn(layout, context, "This engine needs a depth file.")
 
 
 def _length(context: bpy.types.Context, metres: float) -> str:
@@ -278,7 +206,6 @@ _CLASSES = (
     IMAGE_TO_3D_PT_settings,
     IMAGE_TO_3D_PT_result,
     IMAGE_TO_3D_PT_recipe,
-    IMAGE_TO_3D_PT_backend,
 )
 
 

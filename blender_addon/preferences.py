@@ -68,7 +68,7 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
         row = layout.row()
         row.operator("image_to_3d.test_connection", icon="LINKED")
         row.operator("image_to_3d.stop_backend", icon="QUIT")
-        from .panels import draw_connection
+        from .backend_panel import draw_connection
 
         draw_connection(layout)
 
