@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from backend_process import Backend, report, running_backend, scripted, wait_until
 
+from image_to_3d import core
 from image_to_3d.core.colour import linear_to_srgb, linear_to_srgb8
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import Client, ConnectionLost, FrameThread, published
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.client import frames_endpoint
 from image_to_3d.protocol.keys import load_or_create
+from image_to_3d.protocol.schema import from_plain, to_plain
 from image_to_3d.server.frame_encoding import encode_colour, encode_depth
+from image_to_3d.server.render_worker import camera_of
 
 EYE = [float(v) for v in np.eye(4).ravel()]
 
@@ -159,6 +162,26 @@ def test_arrays_stay_valid_after_their_scene_is_gone(client: Client) -> None:
 
 # --- pictures --------------------------------------------------------------------------------------------------------
 
+
+def test_a_final_picture_comes_as_it_was_drawn(client: Client, frames: Client) -> None:
+    frame = frames.call(picture(upload(client), number=5, linear=True), timeout=60)
+    assert isinstance(frame, m.LinearFrame) and (frame.frame, frame.size) == (5, [32, 18])
+    assert frame.colour.dtype == frame.depth.dtype == np.float32
+    assert frame.colour.shape == (18, 32, 4) and frame.depth.shape == (18, 32)
+    assert np.isfinite(frame.depth).all() and (frame.colour[..., 3] == 1).all()
+
+
+def test_a_camera_arrives_as_it_was_sent() -> None:
+    world_to_camera = np.array([[0, 0, 1, 0.5], [0, 1, 0, 0.25], [-1, 0, 0, 2], [0, 0, 0, 1]], np.float64)
+    pinhole = core.Camera(core.Intrinsics(500, 400, 300, 200, 640, 480), world_to_camera, near=0.5, far=9.0)
+    parallel = core.Camera.orthographic_view(4.0, 640, 480, world_to_camera, (300, 200), 2.0, 0.1, 50.0)
+    for camera in (pinhole, parallel):
+        again = camera_of(from_plain(m.Camera, to_plain(m.camera_message(camera))))
+        assert (again.orthographic, again.near, again.far) == (camera.orthographic, camera.near, camera.far)
+        np.testing.assert_allclose(again.intrinsics.matrix(), camera.intrinsics.matrix(), rtol=1e-12)
+        assert again.size == camera.size and np.array_equal(again.world_to_camera, camera.world_to_camera)
+
+
 CAMERA = picture("").camera
 
 
@@ -172,8 +195,20 @@ CAMERA = picture("").camera
         m.Camera(32, 18, CAMERA.intrinsics, EYE[:15]),
         m.Camera(32, 18, CAMERA.intrinsics, [0.0] * 16),
         m.Camera(32, 18, CAMERA.intrinsics, EYE, -1.0),
+        m.Camera(32, 18, CAMERA.intrinsics, EYE, 1.0, -1.0),
+        m.Camera(32, 18, CAMERA.intrinsics, EYE, near=2.0, far=1.0),
     ],
-    ids=["no width", "too high", "one intrinsic", "no focal length", "15 numbers", "no rotation", "negative width"],
+    ids=[
+        "no width",
+        "too high",
+        "one intrinsic",
+        "no focal length",
+        "15 numbers",
+        "no rotation",
+        "negative width",
+        "negative height",
+        "far before near",
+    ],
 )
 def test_impossible_cameras_are_refused(client: Client, frames: Client, camera: m.Camera) -> None:
     request = m.Render(1, [m.Instance(upload(client), EYE)], camera)

@@ -18,6 +18,8 @@ PATH = CameraPath(
         Camera(Intrinsics(500.5, 499.0, 310.0, 250.0, 640, 480), look_at([0.1, 0.2, 0.0], [0, 0, 3])),
         Camera.orthographic_view(4.2, 640, 480, look_at([0, -5, 2], [0, 0, 2.1])),
         Camera.orthographic_view(4.2, 640, 480, np.eye(4), centre=(300.0, 200.0)),
+        Camera.orthographic_view(4.2, 640, 480, np.eye(4), height_m=2.0, near=0.5, far=20.0),
+        Camera(Intrinsics(500.5, 499.0, 310.0, 250.0, 640, 480), np.eye(4), near=0.25, far=100.0),
     ),
 )
 
@@ -26,7 +28,7 @@ def test_a_path_survives_its_file():
     again = CameraPath.from_json(json.loads(json.dumps(PATH.to_json())))
     assert again.fps == PATH.fps
     for a, b in zip(again.cameras, PATH.cameras, strict=True):
-        assert a.orthographic == b.orthographic
+        assert (a.orthographic, a.near, a.far) == (b.orthographic, b.near, b.far)
         assert np.allclose(a.intrinsics.matrix(), b.intrinsics.matrix(), rtol=1e-12)
         assert np.array_equal(a.world_to_camera, b.world_to_camera) and a.size == b.size
 
@@ -49,6 +51,7 @@ MISTAKES = {
     "frame number": lambda d: {**d, "frames": [1]},
 }
 FRAME_MISTAKES = {
+    "clip": [[1], [0, 1], [2, 1], "near", [float("nan"), 4]],
     "size": [[64], [64, 0], [64.5, 48], [1e9, 48], "64x48", None, [float("nan"), 4]],
     "intrinsics": [[1, 1, 1], [0, 1, 1, 1], [1, 1, 1, float("inf")], None, [1, 1, 1, "1"], [10**400, 1, 1, 1]],
     "world_to_camera": [[[1, 0], [0, 1]], np.zeros((4, 4)).tolist(), (2 * np.eye(4)).tolist(), "identity", None],

@@ -74,14 +74,24 @@ class Camera:
         height: int,
         world_to_camera: ArrayLike,
         centre: tuple[float, float] | None = None,
+        height_m: float | None = None,
+        near: float = NEAR_M,
+        far: float = FAR_M,
     ) -> Camera:
-        """A parallel projection that shows ``width_m`` metres across ``width`` square pixels.
+        """A parallel projection that shows ``width_m`` metres across ``width`` pixels.
 
-        ``centre`` is the principal point in pixels, the middle of the picture by default.
+        Args:
+            width_m: metres across the picture.
+            width, height: pixels.
+            world_to_camera: (4, 4).
+            centre: principal point in pixels; the middle of the picture by default.
+            height_m: metres from top to bottom; None for square pixels.
+            near, far: metres.
         """
         cx, cy = centre if centre is not None else (width / 2, height / 2)
-        scale = width / width_m
-        return cls(Intrinsics(scale, scale, cx, cy, width, height), np.asarray(world_to_camera), orthographic=True)
+        fx = width / width_m
+        fy = fx if height_m is None else height / height_m
+        return cls(Intrinsics(fx, fy, cx, cy, width, height), np.asarray(world_to_camera), True, near, far)
 
     @property
     def width(self) -> int:
@@ -102,6 +112,12 @@ class Camera:
     def orthographic_width_m(self) -> float | None:
         """Metres across the picture; None for a pinhole."""
         return self.intrinsics.width / self.intrinsics.fx if self.orthographic else None
+
+    @property
+    def orthographic_height_m(self) -> float | None:
+        """Metres from top to bottom of the picture; None for a pinhole, and where the pixels are square."""
+        k = self.intrinsics
+        return k.height / k.fy if self.orthographic and k.fy != k.fx else None
 
     def with_size(self, width: int, height: int) -> Camera:
         """The same view in a picture of another size, pixels kept square: filled, so the longer side is cropped."""
@@ -147,7 +163,8 @@ class CameraPath:
         """The camera-path document: ``{"version", "fps", "frames": [...]}``, plain numbers only.
 
         A pinhole frame has ``"intrinsics": [fx, fy, cx, cy]``; an orthographic one ``"orthographic_width_m"`` and
-        ``"intrinsics": [cx, cy]``.
+        ``"intrinsics": [cx, cy]``, and ``"orthographic_height_m"`` where pixels are not square. ``"clip": [near, far]`` is
+        there where it is not what :class:`Camera` takes by itself.
         """
         return {"version": PATH_VERSION, "fps": float(self.fps), "frames": [_frame_to_json(c) for c in self.cameras]}
 
@@ -178,8 +195,12 @@ def _frame_to_json(camera: Camera) -> dict[str, Any]:
     if camera.orthographic_width_m is not None:
         frame["orthographic_width_m"] = float(camera.orthographic_width_m)
         frame["intrinsics"] = [float(k.cx), float(k.cy)]
+        if camera.orthographic_height_m is not None:
+            frame["orthographic_height_m"] = float(camera.orthographic_height_m)
     else:
         frame["intrinsics"] = [float(k.fx), float(k.fy), float(k.cx), float(k.cy)]
+    if (camera.near, camera.far) != (NEAR_M, FAR_M):
+        frame["clip"] = [float(camera.near), float(camera.far)]
     frame["world_to_camera"] = camera.world_to_camera.tolist()
     return frame
 
@@ -195,22 +216,26 @@ def _frame_from_json(frame: Any, where: str) -> Camera:
     if isinstance(matrix, list) and len(matrix) == 4 and all(isinstance(row, list) for row in matrix):
         matrix = [value for row in matrix for value in row]
     world_to_camera = np.reshape(_numbers(matrix, 16, f'"world_to_camera" of {where}'), (4, 4))
-    metres = frame.get("orthographic_width_m")
-    given = frame.get("intrinsics")
+    metres, high = frame.get("orthographic_width_m"), frame.get("orthographic_height_m")
+    given, clip = frame.get("intrinsics"), frame.get("clip")
+    near, far = (NEAR_M, FAR_M) if clip is None else _numbers(clip, 2, f'"clip" of {where}')
     try:
         if metres is not None:
             metres = _numbers(metres, 1, f'"orthographic_width_m" of {where}')[0]
             if metres <= 0:
                 raise _bad_path(f'"orthographic_width_m" of {where} is not positive')
+            if high is not None:
+                high = _numbers(high, 1, f'"orthographic_height_m" of {where}')[0]
+                if high <= 0:
+                    raise _bad_path(f'"orthographic_height_m" of {where} is not positive')
             count = len(given) if isinstance(given, list) else 2
             centre = None if given is None else _numbers(given, count, f'"intrinsics" of {where}')[-2:]
             if centre is not None and (count not in (2, 4)):
                 raise _bad_path(f'"intrinsics" of {where} must be [cx, cy] for an orthographic camera')
-            return Camera.orthographic_view(
-                metres, width, height, world_to_camera, None if centre is None else (centre[0], centre[1])
-            )
+            middle = None if centre is None else (centre[0], centre[1])
+            return Camera.orthographic_view(metres, width, height, world_to_camera, middle, high, near, far)
         fx, fy, cx, cy = _numbers(given, 4, f'"intrinsics" of {where}')
-        return Camera(Intrinsics(fx, fy, cx, cy, width, height), world_to_camera)
+        return Camera(Intrinsics(fx, fy, cx, cy, width, height), world_to_camera, near=near, far=far)
     except ValueError as error:
         raise _bad_path(f"{where}: {error}") from None
 

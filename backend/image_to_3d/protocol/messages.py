@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from .. import core
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
 from .schema import JsonObject, SchemaError, array
 
@@ -94,6 +95,8 @@ class Camera:
         intrinsics: fx, fy, cx, cy in pixels; fx and fy are ignored where ``orthographic_width_m`` is given.
         world_to_camera: 16 numbers, row-major.
         orthographic_width_m: width of the picture in metres, or None for a perspective camera.
+        orthographic_height_m: its height where the pixels of an orthographic camera are not square.
+        near, far: Gaussians whose centre is nearer or farther along the camera's z are left out, metres; None: 1 cm, no limit.
     """
 
     width: int
@@ -101,6 +104,24 @@ class Camera:
     intrinsics: list[float]
     world_to_camera: list[float]
     orthographic_width_m: float | None = None
+    orthographic_height_m: float | None = None
+    near: float | None = None
+    far: float | None = None
+
+
+def camera_message(camera: core.Camera) -> Camera:
+    """A camera as it travels."""
+    k = camera.intrinsics
+    return Camera(
+        width=k.width,
+        height=k.height,
+        intrinsics=[k.fx, k.fy, k.cx, k.cy],
+        world_to_camera=camera.world_to_camera.ravel().tolist(),
+        orthographic_width_m=camera.orthographic_width_m,
+        orthographic_height_m=camera.orthographic_height_m,
+        near=camera.near,
+        far=camera.far,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +278,7 @@ class DropScene(Message):
 @_request
 @dataclass(frozen=True, eq=False)
 class Render(Message):
-    """One picture of resident scenes, on the frame socket. Answered by ``frame`` or ``error``.
+    """One picture of resident scenes, on the frame socket. Answered by ``frame``, ``linear_frame`` or ``error``.
 
     Attributes:
         frame: chosen by the client, comes back with the picture.
@@ -265,6 +286,7 @@ class Render(Message):
         eps2d: pixels² added to the projected covariance.
         detail: 1 draws every Gaussian; at n > 1 a slow renderer may draw one for each n × n cells of the picture grid.
         latest_only: skip this frame, with ``error`` ``cancelled``, if a newer one of the same client waits.
+        linear: answer with the picture as it was drawn (``linear_frame``): for final pictures rather than previews.
     """
 
     TYPE: ClassVar[str] = "render"
@@ -274,6 +296,7 @@ class Render(Message):
     eps2d: float = 0.3
     latest_only: bool = True
     detail: int = 1
+    linear: bool = False
 
 
 @_request
@@ -372,6 +395,25 @@ class Frame(Message):
     size: list[int]
     colour: array("|u1", shape=(None, None, 4), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
     depth: array("<f2", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    seconds: float = 0.0
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class LinearFrame(Message):
+    """A rendered picture as the renderer made it, top row first.
+
+    Attributes:
+        colour: (H, W, 4) linear RGB, premultiplied by alpha and not clamped, and alpha.
+        depth: (H, W) metres along the camera's z, infinite where nothing is.
+        size: width, height, to be compared with what was asked for.
+    """
+
+    TYPE: ClassVar[str] = "linear_frame"
+    frame: int
+    size: list[int]
+    colour: array("<f4", shape=(None, None, 4), max_bytes=4 * FRAME_BYTES)  # type: ignore[valid-type]
+    depth: array("<f4", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
     seconds: float = 0.0
 
 

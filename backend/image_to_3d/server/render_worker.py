@@ -13,9 +13,10 @@ import numpy as np
 import psutil
 
 from ..core import Camera, GaussianCloud, Intrinsics
+from ..core.camera import FAR_M, NEAR_M
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..protocol import messages
-from ..protocol.messages import REPLIES, CloudMessage, ErrorReply, Frame, Message, Render
+from ..protocol.messages import REPLIES, CloudMessage, ErrorReply, Frame, LinearFrame, Message, Render
 from ..protocol.schema import SchemaError
 from ..protocol.wire import decode_reply, decode_request, point_to_file
 from ..render import Instance, Renderer, RenderSettings
@@ -150,7 +151,7 @@ class RenderWorker:
         if poisoned:
             raise EOFError
 
-    def _draw(self, request: Render, scenes: list[bytes]) -> Frame:
+    def _draw(self, request: Render, scenes: list[bytes]) -> Frame | LinearFrame:
         start = time.perf_counter()
         settings = render_settings(request)
         camera = camera_of(request.camera)
@@ -166,6 +167,15 @@ class RenderWorker:
         self._clouds.shrink(needed=len(headers))
         picture = self._renderer.render(instances, camera, settings)
         assert picture.depth is not None
+        if request.linear:
+            depth = picture.expected_depth()
+            return LinearFrame(
+                frame=request.frame,
+                size=[camera.width, camera.height],
+                colour=np.dstack([picture.colour, picture.alpha]),
+                depth=np.where(np.isnan(depth), np.float32(np.inf), depth),
+                seconds=time.perf_counter() - start,
+            )
         return Frame(
             frame=request.frame,
             size=[camera.width, camera.height],
@@ -196,13 +206,18 @@ def camera_of(camera: messages.Camera) -> Camera:
         raise ValueError(f"intrinsics are four numbers, not {len(camera.intrinsics)}")
     fx, fy, cx, cy = camera.intrinsics
     world_to_camera = matrix(camera.world_to_camera, "world_to_camera")
+    near = NEAR_M if camera.near is None else camera.near
+    far = FAR_M if camera.far is None else camera.far
     if camera.orthographic_width_m is not None:
         if camera.orthographic_width_m <= 0:
             raise ValueError("orthographic_width_m is not positive")
+        high = camera.orthographic_height_m
+        if high is not None and high <= 0:
+            raise ValueError("orthographic_height_m is not positive")
         return Camera.orthographic_view(
-            camera.orthographic_width_m, camera.width, camera.height, world_to_camera, (cx, cy)
+            camera.orthographic_width_m, camera.width, camera.height, world_to_camera, (cx, cy), high, near, far
         )
-    return Camera(Intrinsics(fx, fy, cx, cy, camera.width, camera.height), world_to_camera)
+    return Camera(Intrinsics(fx, fy, cx, cy, camera.width, camera.height), world_to_camera, near=near, far=far)
 
 
 def render_settings(request: Render) -> RenderSettings:

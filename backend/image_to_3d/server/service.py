@@ -34,6 +34,7 @@ from ..protocol.messages import (
     EngineState,
     ErrorReply,
     Hello,
+    LinearFrame,
     Message,
     Predict,
     ProgressReport,
@@ -568,7 +569,7 @@ class Service:
         if job is None or job.key != key:
             return
         self._drawing = None
-        if msgpack.unpackb(header)["t"] != FrameReply.TYPE:
+        if msgpack.unpackb(header)["t"] not in (FrameReply.TYPE, LinearFrame.TYPE):
             self._send(self._frames, job.client, [header])
             return
         self._send_with_file(self._frames, job.client, header, job.output)
