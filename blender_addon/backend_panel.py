@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from . import preferences, session
 from .layouts import Sidebar, fact
@@ -34,12 +35,13 @@ def draw_connection(layout: bpy.types.UILayout) -> None:
         column.label(text="Not connected; it starts when needed", icon="UNLINKED")
         return
     welcome = current.welcome
-    column.label(text=f"Connected, version {welcome.server_version}", icon="LINKED")
+    text = iface_("Connected, version {version}").format(version=welcome.server_version)
+    column.label(text=text, icon="LINKED", translate=False)
     fact(column, "Device", welcome.device)
     if welcome.memory_bytes:
         fact(column, "Free memory", f"{welcome.memory_bytes / 1e9:.1f} GB")
     for engine in welcome.engines:
-        state = "ready" if engine.state == "ready" else engine.note or engine.state.replace("_", " ")
+        state = iface_("ready") if engine.state == "ready" else engine.note or engine.state.replace("_", " ")
         fact(column, engine.name, state)
 
 

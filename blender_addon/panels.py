@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
 
 from . import properties, session
 from .layouts import Sidebar, draw_failure, fact, warn
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
-_FOCAL_SOURCES = {"exif35": "from photo", "exif": "from photo", "user": "typed in", "assumed": "assumed"}
+_FOCAL_SOURCES = {
+    "exif35": n_("from photo"),
+    "exif": n_("from photo"),
+    "user": n_("typed in"),
+    "assumed": n_("assumed"),
+}
 
 
 class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
@@ -120,7 +127,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         if outcome.size[0]:
             fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
-            source = _FOCAL_SOURCES.get(outcome.focal_source, "source unknown")
+            source = iface_(_FOCAL_SOURCES.get(outcome.focal_source, n_("source unknown")))
             fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
         fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
         if outcome.focal_source == "assumed":

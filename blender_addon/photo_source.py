@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_n as n_
 from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
@@ -47,7 +48,7 @@ class PhotoSource:
             ImageTo3DError: ``image_unreadable`` or ``image_too_large``.
         """
         if self.path is not None:
-            return {"photo_name": self.name, "photo_file": bytes_blob(read_bytes(self.path, "photo"))}
+            return {"photo_name": self.name, "photo_file": bytes_blob(read_bytes(self.path, n_("photo")))}
         if self.data is not None:
             return {"photo_name": self.name, "photo_file": bytes_blob(self.data)}
         assert self.pixels is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from image_to_3d.core import ImageTo3DError
@@ -62,7 +63,8 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
             layout.prop(self, "address")
             layout.prop(self, "server_key")
             row = layout.row()
-            row.label(text=f"This computer's key: {own_public_key()}", icon="KEYINGSET")
+            text = iface_("This computer's key: {key}").format(key=own_public_key())
+            row.label(text=text, icon="KEYINGSET", translate=False)
             row.operator("image_to_3d.copy_public_key", text="", icon="COPYDOWN")
         layout.prop(self, "engine")
         row = layout.row()

@@ -16,6 +16,8 @@ from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
@@ -31,7 +33,7 @@ from image_to_3d.protocol.messages import (
 )
 from image_to_3d.protocol.schema import SchemaError
 
-from . import photo_source, preferences, properties
+from . import photo_source, preferences, properties, translations
 from .backend_process import BackendProcess, BackendSettings
 from .background import Background
 from .photo_source import PhotoSource
@@ -39,23 +41,23 @@ from .scene import build
 
 TICK_SECONDS = 0.05
 _STAGES = {
-    "read": "Reading the photo",
-    "start": "Starting the backend",
-    "connect": "Connecting",
-    "decode": "Decoding the photo",
-    "preprocess": "Preparing the photo",
-    "network": "Running the network",
-    "postprocess": "Making Gaussians",
-    "lift": "Lifting pixels to their depth",
-    "pack": "Sending the result",
-    "waiting": "Waiting for other jobs",
-    "build": "Ready: leave the current mode to see it",
+    "read": n_("Reading the photo"),
+    "start": n_("Starting the backend"),
+    "connect": n_("Connecting"),
+    "decode": n_("Decoding the photo"),
+    "preprocess": n_("Preparing the photo"),
+    "network": n_("Running the network"),
+    "postprocess": n_("Making Gaussians"),
+    "lift": n_("Lifting pixels to their depth"),
+    "pack": n_("Sending the result"),
+    "waiting": n_("Waiting for other jobs"),
+    "build": n_("Ready: leave the current mode to see it"),
 }
 
 
 def stage_text(stage: str) -> str:
     """Words for a stage; unknown ones speak for themselves."""
-    return _STAGES.get(stage, stage.capitalize())
+    return iface_(_STAGES.get(stage, stage.capitalize()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,10 @@ class Job:
         fields = {**message, **self.source.fields()}
         if depth_path:
             path = Path(depth_path)
-            fields |= {"depth_name": path.name, "depth_file": bytes_blob(photo_source.read_bytes(path, "depth file"))}
+            fields |= {
+                "depth_name": path.name,
+                "depth_file": bytes_blob(photo_source.read_bytes(path, n_("depth file"))),
+            }
         self.stage = "connect"
         return Predict(**fields)
 
@@ -359,6 +364,13 @@ def current() -> Session:
     """The session of the registered extension."""
     assert _session is not None, "the extension is not registered"
     return _session
+
+
+def refuse(operator: bpy.types.Operator, error: ImageTo3DError) -> set[str]:
+    """Say in the panel and in the status bar why an operator did nothing; what its ``execute`` returns then."""
+    current().failure = error
+    operator.report({"WARNING"}, " ".join(translations.sentence(text) for text in (error.message, error.hint) if text))
+    return {"CANCELLED"}
 
 
 def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:

@@ -20,9 +20,7 @@ class IMAGE_TO_3D_OT_test_connection(bpy.types.Operator):
         try:
             session.current().test_connection(context)
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
@@ -31,9 +32,7 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
         try:
             session.current().generate(context, context.scene.image_to_3d.recipe)
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 
@@ -61,9 +60,7 @@ class IMAGE_TO_3D_OT_update(bpy.types.Operator):
             check_photo(root)
             session.current().generate(context, root.image_to_3d.recipe, root.name)
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 
@@ -75,7 +72,10 @@ def check_photo(root: bpy.types.Object) -> None:
         ImageTo3DError: ``image_unreadable``, with where one was.
     """
     recipe = root.image_to_3d.recipe
-    files = [("photo", recipe.photo_path if recipe.source == "FILE" else ""), ("depth file", recipe.depth_path)]
+    files = [
+        (n_("photo"), recipe.photo_path if recipe.source == "FILE" else ""),
+        (n_("depth file"), recipe.depth_path),
+    ]
     for what, stored in files:
         if stored and not Path(bpy.path.abspath(stored)).is_file():
             raise ImageTo3DError(

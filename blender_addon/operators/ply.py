@@ -68,9 +68,7 @@ class IMAGE_TO_3D_OT_export_ply(bpy.types.Operator, ExportHelper):
         try:
             ply_files.save(context, session.shown_root(context), Path(self.filepath), self.apply_transform)
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 

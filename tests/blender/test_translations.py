@@ -1,0 +1,83 @@
+"""Chinese inside Blender. The bpy module is built without languages, so what Blender would look up is read from the tables."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+CHINESE = "zh_hans"
+
+
+def translated(addon, text: str) -> str:
+    return addon.translations.translate(text, f"{addon.__name__}.translations.{CHINESE}")
+
+
+def rna_words(cls: type) -> set[str]:
+    """What Blender shows of a registered class and its properties."""
+    rna = cls.bl_rna
+    words = {rna.name, rna.description} if issubclass(cls, bpy.types.Operator) else set()
+    own = [p for p in rna.properties if p.identifier in getattr(cls, "__annotations__", {})]
+    for prop in own:
+        words |= {prop.name, prop.description}
+        if prop.type == "ENUM":
+            words |= {word for item in prop.enum_items_static for word in (item.name, item.description)}
+    return {word for word in words if any(a.isalpha() and b.isalpha() for a, b in pairwise(word))}
+
+
+def registered(addon) -> list[type]:
+    bases = (bpy.types.Operator, bpy.types.PropertyGroup, bpy.types.AddonPreferences)
+    found = [cls for base in bases for cls in base.__subclasses__() if cls.__module__.startswith(addon.__name__)]
+    return [cls for cls in found if getattr(cls, "is_registered", True) and hasattr(cls, "bl_rna")]
+
+
+def test_every_word_that_blender_registered_is_translated(addon) -> None:
+    words = addon.translations.zh_hans.words()
+    classes = registered(addon)
+    assert len(classes) > 10
+    # A property without a name shows its identifier, and only scripts see it; files are a list that browsers fill.
+    missing = {
+        word: cls.__name__
+        for cls in classes
+        for word in rna_words(cls)
+        if word not in words and not word.isidentifier() and word not in {"Filter Glob"}
+    }
+    assert not missing, missing
+
+
+def test_a_sentence_with_values_is_found_by_its_template(addon) -> None:
+    assert translated(addon, "There is no file /a b/c.jpg.") == "没有文件 /a b/c.jpg。"
+    assert translated(addon, "The photo of Room has moved: it was /x.jpg.") == "Room 的照片已被移动：原位置为 /x.jpg。"
+    assert translated(addon, "Nobody has translated this.") == "Nobody has translated this."
+
+
+def test_sentences_stay_english_in_an_english_interface(addon) -> None:
+    assert addon.translations.sentence("No photo is chosen.") == "No photo is chosen."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请重新选择照片，然后再按一次更新按钮。",
+        "Choose the photo again, then press Update once more.",
+        "短 mixed 文字 and words",
+    ],
+)
+def test_wrapping_loses_nothing_and_fits(addon, text: str) -> None:
+    rows = addon.layouts.wrapped(text, 20)
+    assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+    assert all(sum(1 + (letter > "\u2e80") for letter in row) <= 22 for row in rows)
+    assert not any(row[0] in "，。" for row in rows)
+
+
+def test_the_tables_reach_blender_and_leave_it(addon, monkeypatch) -> None:
+    calls = []
+    fake = type("T", (), {"register": lambda self, name, t: calls.append(t), "unregister": lambda self, name: None})()
+    monkeypatch.setattr(addon.translations, "bpy", type("B", (), {"app": type("A", (), {"translations": fake})}))
+    addon.translations.register()
+    (tables,) = calls
+    assert set(tables) == {"zh_HANS", "zh_CN"}
+    for table in tables.values():
+        assert table[("Operator", "Cancel")] == table[("*", "Cancel")] == "取消"
