@@ -29,41 +29,6 @@ from image_to_3d.protocol.endpoint import published_path
 from image_to_3d.protocol.wire import decode_reply, encode
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home folder for the backend and for the clients in this process."""
-    folder = tmp_path_factory.mktemp("backend") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGE_TO_3D_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def private_home(home: Path) -> Path:
-    """The home folder that every test here shares unless it takes one of its own."""
-    return home
-
-
-@pytest.fixture(scope="module")
-def backend(home: Path) -> Iterator[Backend]:
-    """A backend shared by tests that leave it healthy."""
-    with running_backend(home) as running:
-        yield running
-
-
-@pytest.fixture
-def client(backend: Backend) -> Iterator[Client]:
-    with Client() as connected:
-        yield connected
-
-
-@pytest.fixture
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of a test's own."""
-    monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def replies_to(client: Client, request: int, seconds: float = 20.0) -> Iterator[m.Message]:
     """Replies to one request until its last."""
     deadline = time.monotonic() + seconds

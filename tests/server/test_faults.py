@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgpack
@@ -33,32 +32,6 @@ from image_to_3d.server.shared_folder import SharedFolder
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and permissions of POSIX")
 SOAK_SECONDS = float(os.environ.get("IMAGE_TO_3D_SOAK_SECONDS", "600"))
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("faults") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGE_TO_3D_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def private_home(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture(scope="module")
-def backend(home: Path) -> Iterator[Backend]:
-    with running_backend(home) as running:
-        running.wait_ready()
-        yield running
-
-
-@pytest.fixture
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 def host_and_port(endpoint: Endpoint) -> tuple[str, int]:

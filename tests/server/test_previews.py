@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend_process import Backend, report, running_backend, scripted, wait_until
+from backend_process import report, running_backend, scripted, wait_until
 
 from image_to_3d import core
 from image_to_3d.core.colour import linear_to_srgb, linear_to_srgb8
@@ -22,31 +22,6 @@ from image_to_3d.server.frame_encoding import encode_colour, encode_depth
 from image_to_3d.server.render_worker import camera_of
 
 EYE = [float(v) for v in np.eye(4).ravel()]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("previews") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAGE_TO_3D_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def private_home(home: Path) -> Path:
-    return home
-
-
-@pytest.fixture(scope="module")
-def backend(home: Path) -> Iterator[Backend]:
-    with running_backend(home) as running:
-        yield running
-
-
-@pytest.fixture
-def client(backend: Backend) -> Iterator[Client]:
-    with Client() as connected:
-        yield connected
 
 
 @pytest.fixture
