@@ -5,9 +5,29 @@ This file only registers. Arithmetic lives in the bundled package ``image_to_3d`
 
 from __future__ import annotations
 
-from . import backend_panel, operators, panels, preferences, properties, session, solid_view, translations
+from . import (
+    backend_panel,
+    measuring,
+    operators,
+    panels,
+    preferences,
+    properties,
+    session,
+    solid_view,
+    translations,
+)
 
-_MODULES = (translations, preferences, properties, operators, panels, backend_panel, session, solid_view)
+_MODULES = (
+    translations,
+    preferences,
+    properties,
+    operators,
+    panels,
+    measuring,
+    backend_panel,
+    session,
+    solid_view,
+)
 
 
 def register() -> None:

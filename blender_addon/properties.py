@@ -22,6 +22,7 @@ from bpy.props import (
 )
 
 from .engines import ENGINE_ITEMS
+from .measuring import state
 from .scene import display
 
 
@@ -125,6 +126,15 @@ class Outcome(bpy.types.PropertyGroup):
     seconds: FloatProperty(name="Seconds")
     warnings: StringProperty(name="Warnings", description="One per line")
     backend_scene: StringProperty(name="Scene on the Backend")
+    grid: IntVectorProperty(name="Picture Grid", description="Layers, rows, columns; 0: none", size=3)
+    intrinsics: FloatVectorProperty(name="Intrinsics", description="fx, fy, cx, cy in pixels of the photo", size=4)
+    metres_per_unit: FloatProperty(name="Metres per Unit", description="Of the scene when it was made", default=1.0)
+    inverse_depth: FloatVectorProperty(
+        name="Inverse Depth",
+        description="How relative inverse depth d became metres, 1/z = a d + b; zeros for engines with metres of their own",
+        size=2,
+    )
+    assumption: StringProperty(name="Assumption", description="What a and b rest on")
 
 
 def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:
@@ -148,6 +158,8 @@ class ObjectSettings(bpy.types.PropertyGroup):
     )
     recipe: PointerProperty(type=Recipe)
     outcome: PointerProperty(type=Outcome)
+    levelling: PointerProperty(type=state.Levelling)
+    calibration: PointerProperty(type=state.Calibration)
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
     viewport_share: FloatProperty(
         name="In Viewport",
@@ -196,7 +208,7 @@ def has_photo(root: bpy.types.Object) -> bool:
     return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
-_CLASSES = (Recipe, Outcome, ObjectSettings, SceneSettings)
+_CLASSES = (*state.CLASSES, Recipe, Outcome, ObjectSettings, SceneSettings)
 
 
 def register() -> None:

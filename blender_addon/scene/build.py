@@ -133,7 +133,7 @@ def rebuild(
             camera.show_photo(view, source, intrinsics.width / intrinsics.height)
 
     properties.set_recipe(root.image_to_3d.recipe, recipe)
-    _record(root.image_to_3d.outcome, points, result, seconds)
+    _record(root.image_to_3d.outcome, points, result, seconds, metres_per_unit)
     display.apply(root)
     return Built(collection, root, cloud, view, mesh)
 
@@ -168,16 +168,25 @@ def _swap_data(obj: bpy.types.Object, data: bpy.types.ID, holder: bpy.types.Obje
     data.name = name
 
 
-def _record(outcome: properties.Outcome, points: BlenderPoints, result: Result, seconds: float) -> None:
+def _record(
+    outcome: properties.Outcome, points: BlenderPoints, result: Result, seconds: float, metres_per_unit: float
+) -> None:
     outcome.points = len(points)
     outcome.extent = points.extent_m
     outcome.size = result.image_size or (0, 0)
+    outcome.focal_source = result.focal_source or ""
     if result.focal is not None:
         outcome.focal_px, outcome.mm35, outcome.focal_source = result.focal.px, result.focal.mm35, result.focal.source
     outcome.engine, outcome.device, outcome.metric = result.engine, result.device, result.metric
     outcome.seconds = seconds
     outcome.warnings = "\n".join(result.warnings)
     outcome.backend_scene = result.scene
+    outcome.grid = result.grid or (0, 0, 0)
+    outcome.intrinsics = result.intrinsics or (0, 0, 0, 0)
+    outcome.metres_per_unit = metres_per_unit
+    affine = result.inverse_depth or {}
+    outcome.inverse_depth = affine.get("a", 0.0), affine.get("b", 0.0)
+    outcome.assumption = str(affine.get("assumption", ""))
 
 
 def _select(root: bpy.types.Object) -> None:

@@ -14,7 +14,10 @@ from image_to_3d.core.blender_points import BlenderPoints
 COLOUR = "colour"
 """Not "color": Cycles renders a point-cloud attribute of that name black."""
 
-_FIELDS = {"FLOAT_VECTOR": "vector", "FLOAT": "value", "FLOAT_COLOR": "color", "QUATERNION": "value"}
+CELL = "cell"
+"""Cell of the picture grid that a point was made from, so that measuring finds its neighbours again."""
+
+_FIELDS = {"FLOAT_VECTOR": "vector", "FLOAT": "value", "FLOAT_COLOR": "color", "QUATERNION": "value", "INT": "value"}
 
 
 def can_resize() -> bool:
@@ -29,7 +32,8 @@ def can_convert() -> bool:
 
 
 def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -> bpy.types.Object:
-    """An object in ``collection`` whose points carry ``position``, ``radius``, ``colour``, ``scale``, ``rotation`` and ``opacity``.
+    """An object in ``collection`` whose points carry ``position``, ``radius``, ``colour``, ``scale``, ``rotation``, ``opacity``
+    and, where they come from a picture, ``cell``.
 
     It is a PointCloud where this Blender can make one, else a Mesh of vertices.
     """
@@ -49,6 +53,8 @@ def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -
     _write(data, "scale", "FLOAT_VECTOR", points.scales)
     _write(data, "rotation", "QUATERNION", points.rotations)
     _write(data, "opacity", "FLOAT", points.opacities)
+    if points.cells is not None:
+        _write(data, CELL, "INT", points.cells)
     data.update_tag()
     return obj
 
@@ -94,9 +100,9 @@ def _convert(obj: bpy.types.Object) -> None:
 
 
 def read(obj: bpy.types.Object, name: str) -> np.ndarray:
-    """An attribute of the points as float32 (N,) or (N, k)."""
+    """An attribute of the points as float32 or, for whole numbers, int32: (N,) or (N, k)."""
     attribute = obj.data.attributes[name]
-    width = {"FLOAT_VECTOR": 3, "FLOAT": 1, "FLOAT_COLOR": 4, "QUATERNION": 4}[attribute.data_type]
-    flat = np.empty(len(attribute.data) * width, np.float32)
+    width = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "QUATERNION": 4}.get(attribute.data_type, 1)
+    flat = np.empty(len(attribute.data) * width, np.int32 if attribute.data_type == "INT" else np.float32)
     attribute.data.foreach_get(_FIELDS[attribute.data_type], flat)
     return flat if width == 1 else flat.reshape(-1, width)

@@ -6,13 +6,15 @@ Everything that costs time is done here, away from Blender's main thread, so tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .axes import points_to_blender, points_to_opencv, rotations_to_blender, rotations_to_opencv
 from .errors import ErrorCode, ImageTo3DError
-from .gaussians import GaussianCloud, Provenance
+from .gaussians import GaussianCloud, Grid, Provenance
+from .intrinsics import Intrinsics
 from .lifting import FOOTPRINT_SIGMA
 from .quaternion import from_matrix, multiply, normalise
 
@@ -39,6 +41,7 @@ class BlenderPoints:
         extent_m: size along X, Y, Z of the box around the middle 98 % of the points, metres.
         far: largest distance from the camera along its axis, Blender units; 0 for no points.
         near: smallest such distance.
+        cells: (N,) int32, cell of the picture grid of each point; None for clouds without one.
     """
 
     positions: Float32
@@ -50,6 +53,7 @@ class BlenderPoints:
     extent_m: tuple[float, float, float]
     near: float
     far: float
+    cells: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -87,7 +91,34 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
         extent_m=extent,
         near=float(positions[:, 1].min()) if n else 0.0,
         far=float(positions[:, 1].max()) if n else 0.0,
+        cells=None if cloud.grid is None else cloud.cells(),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What N points were made from.
+
+    Attributes:
+        cells: (N,) int32, cell of the grid of each point.
+        grid: of the picture.
+        intrinsics: of the photo.
+        provenance: of the cloud.
+    """
+
+    cells: NDArray[np.int32]
+    grid: Grid
+    intrinsics: Intrinsics
+    provenance: Provenance
+
+    def of(self, keep: NDArray[np.intp]) -> dict[str, Any]:
+        """Keyword arguments of a :class:`GaussianCloud` of some points, given in the order of their cells."""
+        return {
+            "grid": self.grid,
+            "grid_index": self.cells[keep],
+            "intrinsics": self.intrinsics,
+            "provenance": self.provenance,
+        }
 
 
 _SIMILARITY_TOLERANCE = 1e-3
@@ -135,6 +166,7 @@ def to_cloud(
     opacities: Float32,
     transform: Similarity,
     metres_per_unit: float = 1.0,
+    picture: Picture | None = None,
 ) -> GaussianCloud:
     """Inverse of :func:`from_cloud`, after a transform; points that were edited into nonsense (NaN) are left out.
 
@@ -143,21 +175,26 @@ def to_cloud(
         colours: (N, 4).
         transform: in the Blender frame, in Blender units.
         metres_per_unit: ``scene.unit_settings.scale_length``.
+        picture: what the points were made from; used where the transform leaves them before their camera. Of several points in
+            one cell the first stays.
 
     Returns:
-        In the OpenCV frame, metres, without a picture grid or intrinsics.
+        In the OpenCV frame, metres; without a picture grid or intrinsics if ``picture`` is None.
     """
     moved = transform.scale * (positions.astype(np.float64) @ transform.rotation.T) + transform.translation
     turned = multiply(from_matrix(transform.rotation), normalise(rotations.astype(np.float64)))
     finite = np.isfinite(moved).all(1) & np.isfinite(scales).all(1) & np.isfinite(turned).all(1)
     finite &= np.isfinite(colours).all(1) & np.isfinite(opacities)
+    keep = np.flatnonzero(finite)
+    if picture is not None:
+        keep = keep[np.unique(picture.cells[keep], return_index=True)[1]]
     return GaussianCloud(
-        positions=points_to_opencv(moved[finite] * metres_per_unit),
-        scales=(np.abs(scales[finite]) * (transform.scale * metres_per_unit)).astype(np.float32),
-        rotations=normalise(rotations_to_opencv(turned[finite])),
-        colours=colours[finite, :3],
-        opacities=np.clip(opacities[finite], 0, 1),
-        provenance=Provenance("blender"),
+        positions=points_to_opencv(moved[keep] * metres_per_unit),
+        scales=(np.abs(scales[keep]) * (transform.scale * metres_per_unit)).astype(np.float32),
+        rotations=normalise(rotations_to_opencv(turned[keep])),
+        colours=colours[keep, :3],
+        opacities=np.clip(opacities[keep], 0, 1),
+        **({"provenance": Provenance("blender")} if picture is None else picture.of(keep)),
     )
 
 

@@ -126,7 +126,12 @@ def camera_message(camera: core.Camera) -> Camera:
 
 @dataclass(frozen=True, eq=False)
 class CloudMessage(Message):
-    """The fields of a cloud, shared by the messages that carry one."""
+    """The fields of a cloud, shared by the messages that carry one.
+
+    Attributes:
+        inverse_depth: how relative inverse depth became metres, see
+            :meth:`~image_to_3d.core.relative_depth.AffineInverseDepth.to_details`; None for engines with metres of their own.
+    """
 
     positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
     scales: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
@@ -141,6 +146,7 @@ class CloudMessage(Message):
     metric: bool = True
     focal_source: str | None = None
     photo: str = ""
+    inverse_depth: JsonObject | None = None
 
     def to_cloud(self) -> GaussianCloud:
         """The validated cloud; arrays are shared, not copied.
@@ -148,6 +154,7 @@ class CloudMessage(Message):
         Raises:
             SchemaError: the arrays do not fit together.
         """
+        details = {} if self.inverse_depth is None else {"inverse_depth": self.inverse_depth}
         try:
             return GaussianCloud(
                 positions=self.positions,
@@ -160,7 +167,7 @@ class CloudMessage(Message):
                 intrinsics=None
                 if self.intrinsics is None or self.image_size is None
                 else Intrinsics(*self.intrinsics, *self.image_size),  # type: ignore[arg-type]
-                provenance=Provenance(self.engine, self.metric, self.focal_source, self.photo),
+                provenance=Provenance(self.engine, self.metric, self.focal_source, self.photo, details),
             )
         except (ValueError, TypeError) as error:
             raise SchemaError(f"the cloud is not valid: {error}") from None
@@ -183,6 +190,7 @@ def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
         "metric": cloud.provenance.metric,
         "focal_source": cloud.provenance.focal_source,
         "photo": cloud.provenance.photo,
+        "inverse_depth": cloud.provenance.details.get("inverse_depth"),
     }
 
 

@@ -1,0 +1,65 @@
+"""What the displayed metres of a root are worth, so that every shown length has its 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+
+from image_to_3d.core import Provenance
+from image_to_3d.core.calibration import Scale, engine_scale
+from image_to_3d.core.measuring import CONFIDENCE_95, Length
+
+from . import cloud
+
+_BY_HAND = 1e-3
+"""Relative difference between a root's scale and its calibration from which on somebody has scaled it since."""
+
+
+def of(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
+    """The scale of a root: true length = factor · length in the camera frame.
+
+    The factor is what Blender displays. The standard deviation is that of the calibration while the root has its size, else that
+    of the engine's prior; that of the focal length goes by its source.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if the root is stretched unevenly, sheared or mirrored.
+    """
+    factor = cloud.world_scale(root, scene)
+    prior = of_engine(root)
+    calibration = root.image_to_3d.calibration
+    if not calibration.calibrated or scaled_by_hand(root, factor):
+        return replace(prior, factor=factor)
+    residuals = tuple(known.residual_m for known in calibration.known)
+    return Scale("calibrated", calibration.relative_sd, prior.focal_sd, factor, calibration.lateral_share, residuals)
+
+
+def of_engine(root: bpy.types.Object) -> Scale:
+    """The scale as the engine claims it, of a measurable root."""
+    outcome = root.image_to_3d.outcome
+    provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)
+    return engine_scale(provenance, cloud.intrinsics(root))
+
+
+def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:
+    """Whether a root has another scale than its calibration, or 1 without one, gives it."""
+    calibration = root.image_to_3d.calibration
+    wanted = calibration.factor if calibration.calibrated else 1.0
+    return abs(factor / wanted - 1.0) > _BY_HAND
+
+
+def length_text(context: bpy.types.Context, length: Length) -> str:
+    """ "≈ 2.61 m ± 0.06": as the scene's units have it, with half the width of the 95 % interval."""
+    half = CONFIDENCE_95 * length.sd
+    return iface_("≈ {length} ± {half}").format(
+        length=metres_text(context, length.metres), half=metres_text(context, half)
+    )
+
+
+def metres_text(context: bpy.types.Context, metres: float) -> str:
+    """A length in the scene's units, to the millimetre or so."""
+    units = context.scene.unit_settings
+    if units.system == "NONE":
+        return f"{metres:.3f}"
+    return bpy.utils.units.to_string(units.system, "LENGTH", metres, precision=4, split_unit=False)
