@@ -112,7 +112,15 @@ MAX_GAUSSIANS = {"FULL": None, "HALF": 590_000, "QUARTER": 295_000}
 
 
 class Outcome(bpy.types.PropertyGroup):
-    """What a photo became; shown in the panel."""
+    """What a photo became; shown in the panel, or, without a name, for scripts.
+
+    Attributes:
+        grid: layers, rows, columns of the picture grid; zeros without one.
+        intrinsics: fx, fy, cx, cy in pixels of the photo.
+        metres_per_unit: of the scene when it was made.
+        inverse_depth: a and b of 1/z = a d + b where relative inverse depth d became metres; zeros elsewhere.
+        assumption: what a and b rest on.
+    """
 
     points: IntProperty(name="Points")
     extent: FloatVectorProperty(name="Extent", description="Size of the box around 98 % of the points, metres", size=3)
@@ -126,15 +134,11 @@ class Outcome(bpy.types.PropertyGroup):
     seconds: FloatProperty(name="Seconds")
     warnings: StringProperty(name="Warnings", description="One per line")
     backend_scene: StringProperty(name="Scene on the Backend")
-    grid: IntVectorProperty(name="Picture Grid", description="Layers, rows, columns; 0: none", size=3)
-    intrinsics: FloatVectorProperty(name="Intrinsics", description="fx, fy, cx, cy in pixels of the photo", size=4)
-    metres_per_unit: FloatProperty(name="Metres per Unit", description="Of the scene when it was made", default=1.0)
-    inverse_depth: FloatVectorProperty(
-        name="Inverse Depth",
-        description="How relative inverse depth d became metres, 1/z = a d + b; zeros for engines with metres of their own",
-        size=2,
-    )
-    assumption: StringProperty(name="Assumption", description="What a and b rest on")
+    grid: IntVectorProperty(size=3)
+    intrinsics: FloatVectorProperty(size=4)
+    metres_per_unit: FloatProperty(default=1.0)
+    inverse_depth: FloatVectorProperty(size=2)
+    assumption: StringProperty()
 
 
 def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.measuring import CONFIDENCE_95
@@ -13,9 +14,9 @@ from ..layouts import Sidebar, lines
 from . import cloud, scale
 
 _STATES = {
-    "engine": "The engine's own metres, ± {percent:.0f} %",
-    "assumed": "Not calibrated, ± {percent:.0f} %",
-    "calibrated": "Calibrated, ± {percent:.1f} %",
+    "engine": n_("The engine's own metres, ± {percent:.0f} %"),
+    "assumed": n_("Not calibrated, ± {percent:.0f} %"),
+    "calibrated": n_("Calibrated, ± {percent:.1f} %"),
 }
 
 

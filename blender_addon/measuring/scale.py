@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from image_to_3d.core import Provenance
 from image_to_3d.core.calibration import Scale, engine_scale
@@ -51,10 +50,7 @@ def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:
 
 def length_text(context: bpy.types.Context, length: Length) -> str:
     """ "≈ 2.61 m ± 0.06": as the scene's units have it, with half the width of the 95 % interval."""
-    half = CONFIDENCE_95 * length.sd
-    return iface_("≈ {length} ± {half}").format(
-        length=metres_text(context, length.metres), half=metres_text(context, half)
-    )
+    return f"≈ {metres_text(context, length.metres)} ± {metres_text(context, CONFIDENCE_95 * length.sd)}"
 
 
 def metres_text(context: bpy.types.Context, metres: float) -> str:

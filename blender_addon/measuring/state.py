@@ -1,4 +1,7 @@
-"""What measuring stores in the .blend file, on the root of a photo."""
+"""What measuring stores in the .blend file, on the root of a photo.
+
+Nobody edits these values by hand: operators write them, so they have no names for people.
+"""
 
 from __future__ import annotations
 
@@ -14,56 +17,78 @@ from bpy.props import (
 
 
 class Anchor(bpy.types.PropertyGroup):
-    """A place in the photo that is found again when the photo is made anew, see :class:`image_to_3d.core.anchors.Anchor`."""
+    """A place in the photo that is found again when the photo is made anew.
 
-    uv: FloatVectorProperty(name="Pixel", size=2)
-    relative_depth: FloatProperty(name="Depth over Median Depth")
-    lift: FloatProperty(name="Depth over Depth of the Surface", default=1.0)
+    Attributes:
+        uv, relative_depth, lift: see :class:`image_to_3d.core.anchors.Anchor`.
+    """
+
+    uv: FloatVectorProperty(size=2)
+    relative_depth: FloatProperty()
+    lift: FloatProperty(default=1.0)
 
 
 class KnownLength(bpy.types.PropertyGroup):
-    """A true length between two places in the photo."""
+    """A true length between two places in the photo.
 
-    metres: FloatProperty(name="True Length", description="Metres")
-    residual_m: FloatProperty(name="Residual", description="True minus calibrated length, metres")
+    Attributes:
+        metres: true length.
+        residual_m: true − calibrated length, metres.
+        start, end: the places.
+    """
+
+    metres: FloatProperty()
+    residual_m: FloatProperty()
     start: PointerProperty(type=Anchor)
     end: PointerProperty(type=Anchor)
 
 
 class Calibration(bpy.types.PropertyGroup):
-    """How known lengths correct the scale of a photo."""
+    """How known lengths correct the scale of a photo.
 
-    calibrated: BoolProperty(name="Calibrated")
+    Attributes:
+        calibrated: whether they do.
+        known: the lengths.
+        factor: scale of the root that makes its metres true.
+        bend: what has been added to the engine's inverse depth, before the factor, 1/m; 0 for engines with metres of their own.
+        relative_sd: relative standard deviation of the scale.
+        lateral_share: share of the known lengths that lies across the line of sight.
+    """
+
+    calibrated: BoolProperty()
     known: CollectionProperty(type=KnownLength)
-    factor: FloatProperty(name="Factor", description="Scale of the root that makes its metres true", default=1.0)
-    bend: FloatProperty(
-        name="Shift of Inverse Depth",
-        description="What was added to the engine's inverse depth before the factor, 1/m; 0 for engines with metres of their own",
-    )
-    relative_sd: FloatProperty(name="Relative Standard Deviation of the Scale")
-    lateral_share: FloatProperty(name="Lateral Share of the Known Lengths")
+    factor: FloatProperty(default=1.0)
+    bend: FloatProperty()
+    relative_sd: FloatProperty()
+    lateral_share: FloatProperty()
 
 
 class Levelling(bpy.types.PropertyGroup):
-    """How a root was stood on its floor, and how it stood before."""
+    """How a root was stood on its floor, and how it stood before.
 
-    levelled: BoolProperty(name="Levelled")
-    method: EnumProperty(
-        name="By",
-        items=[
-            ("FLOOR", "Floor and Walls", "Found in the picture"),
-            ("POINTS", "Three Points", "Picked on the floor"),
-        ],
-    )
-    aligned: BoolProperty(name="Wall Along Axis")
-    pitch_deg: FloatProperty(name="Pitch", description="Of the camera, degrees, positive looking up")
-    roll_deg: FloatProperty(name="Roll", description="Of the camera, degrees, positive turned clockwise")
-    sd_deg: FloatProperty(name="Standard Deviation of the Vertical", description="Degrees")
-    camera_height_m: FloatProperty(name="Camera Height", description="Above the floor, metres of the engine")
+    Attributes:
+        levelled: whether it was.
+        method: by what the picture shows, or by three points picked on the floor.
+        aligned: whether a wall was turned to face along an axis.
+        pitch_deg, roll_deg: of the camera, positive looking up and turned clockwise.
+        sd_deg: standard deviation of the vertical.
+        camera_height_m: above the floor, metres of the engine.
+        points: the three points.
+        rotation_before, rotation_after: of the root in the world, quaternions.
+        height_before: of the root in the world, Blender units.
+    """
+
+    levelled: BoolProperty()
+    method: EnumProperty(items=[("FLOOR", "", ""), ("POINTS", "", "")])
+    aligned: BoolProperty()
+    pitch_deg: FloatProperty()
+    roll_deg: FloatProperty()
+    sd_deg: FloatProperty()
+    camera_height_m: FloatProperty()
     points: CollectionProperty(type=Anchor)
-    rotation_before: FloatVectorProperty(name="Rotation Before", size=4, default=(1, 0, 0, 0))
-    rotation_after: FloatVectorProperty(name="Rotation After", size=4, default=(1, 0, 0, 0))
-    height_before: FloatProperty(name="Height of the Root Before", description="Blender units")
+    rotation_before: FloatVectorProperty(size=4, default=(1, 0, 0, 0))
+    rotation_after: FloatVectorProperty(size=4, default=(1, 0, 0, 0))
+    height_before: FloatProperty()
 
 
 CLASSES = (Anchor, KnownLength, Calibration, Levelling)
