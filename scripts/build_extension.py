@@ -41,7 +41,7 @@ class Wheels:
 
 NATIVE = (Wheels("pyzmq==27.1.0", ("3.11", "3.13")), Wheels("msgpack==1.1.2", ("3.11", "3.13", "3.14")))
 PURE = ("platformdirs==4.5.0", "plyfile==1.1.5")
-IO_MODULES = ("__init__.py", "atomic.py", "ply.py")
+IO_MODULES = ("__init__.py", "atomic.py", "ply.py", "rows.py", "scenes.py", "splat.py", "spz.py")
 """Of ``image_to_3d.io``: what needs no Pillow."""
 
 PLATFORMS = {
@@ -126,7 +126,7 @@ def collect_wheels(platform: str, folder: Path) -> list[Path]:
 
 
 def build_own_wheel(folder: Path) -> None:
-    """The parts of the backend's package that the add-on shares with it: formulas, protocol and PLY, pure Python."""
+    """The parts of the backend's package that the add-on shares with it: formulas, protocol and files of Gaussians, pure Python."""
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
         package = tree / "backend" / "image_to_3d"

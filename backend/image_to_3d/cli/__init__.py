@@ -21,6 +21,7 @@ COMMANDS: tuple[str, ...] = (
     "depth",
     "measure",
     "render",
+    "convert",
     "weights",
     "serve",
     "status",

@@ -99,16 +99,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load_cloud(args: argparse.Namespace) -> GaussianCloud:
-    """The cloud of a PLY file, or of a photo by the engine that the options name.
+    """The cloud of a file of Gaussians, or of a photo by the engine that the options name.
 
     Raises:
         ImageTo3DError: files that cannot be read, a photo without depth, a cloud without picture grid or camera.
     """
-    path = Path(args.scene)
-    if path.suffix.lower() == ".ply":
-        from ..io.ply import read_ply
+    from ..io.scenes import is_scene, read_scene
 
-        cloud = read_ply(path)
+    path = Path(args.scene)
+    if is_scene(path):
+        cloud = read_scene(path)
     else:
         cloud = _cloud_of_photo(path, args)
     if cloud.grid is None or cloud.intrinsics is None:

@@ -1,4 +1,4 @@
-"""``image-to-3d render SCENE.ply… -o DIR``: pictures and films of scenes of Gaussians."""
+"""``image-to-3d render SCENE… -o DIR``: pictures and films of scenes of Gaussians."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "render",
         help="render scenes of Gaussians to pictures and films",
-        description="Render scenes of 3D Gaussians (PLY files of this program, of SHARP, or of others) along a camera move.",
+        description="Render scenes of 3D Gaussians (PLY files of this program, of SHARP, or of others; .splat; .spz) along a camera move.",
         allow_abbrev=False,
     )
-    parser.add_argument("scenes", nargs="+", type=Path, metavar="SCENE.ply", help="files to render, each on its own")
+    parser.add_argument("scenes", nargs="+", type=Path, metavar="SCENE", help="files to render, each on its own")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the results")
     render_outputs.add_arguments(parser)
     return parser
@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Render every scene; one that fails does not stop the others."""
-    from ..io.ply import read_ply
+    from ..io.scenes import read_scene
     from ..render import choose_renderer
 
     if args.trajectory.lower().endswith(".json"):
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             progress = _show_progress(scene.name) if sys.stderr.isatty() else None
             report = render_outputs.render_cloud(
-                read_ply(scene), args.output, stem, args, renderer, path_name, progress
+                read_scene(scene), args.output, stem, args, renderer, path_name, progress
             )
         except Cancelled:
             raise

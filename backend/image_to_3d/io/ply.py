@@ -22,9 +22,8 @@ from plyfile import PlyData, PlyElement, PlyParseError
 
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
 from ..core.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
-from ..core.errors import ErrorCode, ImageTo3DError
-from ..core.quaternion import normalise
 from .atomic import atomic_path
+from .rows import finite_cloud, unusable
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +75,13 @@ def read_ply(path: str | Path) -> GaussianCloud:
     """
     path = Path(path)
     if not path.is_file():
-        raise _unusable(path, "there is no such file", "Check the path for a typing error.")
+        raise unusable(path, "there is no such file", "Check the path for a typing error.")
     try:
         data = PlyData.read(str(path))
     except PlyParseError as error:
-        raise _unusable(path, f"it is damaged or no PLY file ({str(error).rstrip('.')})") from None
+        raise unusable(path, f"it is damaged or no PLY file ({str(error).rstrip('.')})") from None
     except (OSError, ValueError, UnicodeDecodeError, MemoryError) as error:
-        raise _unusable(path, str(error).rstrip(".") or type(error).__name__) from None
+        raise unusable(path, str(error).rstrip(".") or type(error).__name__) from None
     elements = {element.name: element for element in data.elements}
     vertex = _vertex_columns(path, elements)
     metadata = _read_metadata(data.comments)
@@ -90,10 +89,6 @@ def read_ply(path: str | Path) -> GaussianCloud:
     return _cloud_from_columns(
         path, vertex, _colour_space(elements), _read_intrinsics(elements, metadata), grid, grid_index, metadata
     )
-
-
-def _unusable(path: Path, why: str, hint: str = "Export it again as a PLY of 3D Gaussians.") -> ImageTo3DError:
-    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, f"{path.name} cannot be read: {why}.", hint)
 
 
 def _metadata(cloud: GaussianCloud) -> dict[str, Any]:
@@ -142,22 +137,22 @@ def _published_elements(cloud: GaussianCloud) -> list[PlyElement]:
 def _vertex_columns(path: Path, elements: dict[str, PlyElement]) -> dict[str, NDArray]:
     vertex = elements.get("vertex")
     if vertex is None:
-        raise _unusable(path, "it holds no vertices")
+        raise unusable(path, "it holds no vertices")
     names = {p.name for p in vertex.properties}
     if "packed_position" in names:
-        raise _unusable(path, "it is a compressed splat file", "Export it uncompressed, as a standard PLY.")
+        raise unusable(path, "it is a compressed splat file", "Export it uncompressed, as a standard PLY.")
     if vertex.count == 0:
-        raise _unusable(path, "it holds no points")
+        raise unusable(path, "it holds no points")
     optional = {"scale_2"}
     missing = [name for name in PROPERTIES if name not in names and name not in optional]
     if missing:
         what = "a mesh or a plain point cloud" if "f_dc_0" in missing and "opacity" in missing else "incomplete"
-        raise _unusable(
+        raise unusable(
             path, f"it is {what}: the Gaussians' {', '.join(missing[:4])}{' …' if len(missing) > 4 else ''} are missing"
         )
     lists = [p.name for p in vertex.properties if p.name in PROPERTIES and hasattr(p, "len_dtype")]
     if lists:
-        raise _unusable(path, f"its property {lists[0]} is a list instead of a number")
+        raise unusable(path, f"its property {lists[0]} is a list instead of a number")
     columns = {name: np.asarray(vertex[name], np.float32) for name in PROPERTIES if name in names}
     if "scale_2" not in names:  # 2D Gaussian splatting: flat along the third axis
         columns["scale_2"] = np.full(vertex.count, np.log(_FLAT_SCALE), np.float32)
@@ -261,36 +256,23 @@ def _cloud_from_columns(
         colours = sh0_to_rgb(stack("f_dc_0", "f_dc_1", "f_dc_2"))
         colours = srgb_to_linear(colours) if colour_space == "sRGB" else colours
         opacities = 1.0 / (1.0 + np.exp(-vertex["opacity"]))
-    finite = np.isfinite(opacities)
-    for values in (positions, scales, rotations, colours):
-        finite &= np.isfinite(values).all(axis=1)
-    if not finite.any():
-        raise _unusable(path, "none of its points has finite values")
     if grid is not None and grid_index is None and len(positions) != grid.cells:
         grid_index = _cells_by_projection(positions, intrinsics, grid)
         grid = grid if grid_index is not None else None
-    try:
-        cloud = GaussianCloud(
-            positions=np.where(finite[:, None], positions, 0),
-            scales=np.where(finite[:, None], scales, 0),
-            rotations=normalise(np.where(finite[:, None], rotations, 0)),
-            colours=np.where(finite[:, None], colours, 0),
-            opacities=np.where(finite, opacities, 0),
-            intrinsics=intrinsics,
-            grid=grid,
-            grid_index=grid_index,
-            provenance=Provenance(
-                str(metadata.get("engine", "ply")),
-                bool(metadata.get("metric", True)),
-                metadata.get("focal_source"),
-                details={"file": path.name, **{key: metadata[key] for key in _KEPT_DETAILS if key in metadata}},
-            ),
-        )
-    except ValueError as error:
-        raise _unusable(path, str(error)) from None
-    if not finite.all():
-        log.warning(
-            "%s: %d of %d points are not finite and were left out.", path.name, int((~finite).sum()), len(finite)
-        )
-        cloud = cloud.select(finite)
-    return cloud
+    return finite_cloud(
+        path,
+        positions,
+        scales,
+        rotations,
+        colours,
+        opacities,
+        intrinsics=intrinsics,
+        grid=grid,
+        grid_index=grid_index,
+        provenance=Provenance(
+            str(metadata.get("engine", "ply")),
+            bool(metadata.get("metric", True)),
+            metadata.get("focal_source"),
+            details={"file": path.name, **{key: metadata[key] for key in _KEPT_DETAILS if key in metadata}},
+        ),
+    )
