@@ -140,7 +140,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
             warn(layout, context, warning)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
-        layout.operator("image_to_3d.export_ply", text="Export PLY", icon="EXPORT")
+        layout.operator("image_to_3d.export_splats", text="Export…", icon="EXPORT")
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")
         row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")

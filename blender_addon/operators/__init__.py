@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import bpy
 
-from . import connection, elsewhere, generate, ply
+from . import connection, elsewhere, generate, splat_files
 
-_CLASSES = (*generate.CLASSES, *connection.CLASSES, *ply.CLASSES, *elsewhere.CLASSES)
+_CLASSES = (*generate.CLASSES, *connection.CLASSES, *splat_files.CLASSES, *elsewhere.CLASSES)
 
 
 def _draw_import(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
     menu.layout.operator("image_to_3d.import_photo", text="Image to 3D (photo)")
-    menu.layout.operator("image_to_3d.import_ply", text="Gaussian splats (.ply)")
+    menu.layout.operator("image_to_3d.import_splats", text="Gaussian splats (.ply, .splat, .spz)")
 
 
 def _draw_export(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
-    menu.layout.operator("image_to_3d.export_ply", text="Gaussian splats (.ply)")
+    menu.layout.operator("image_to_3d.export_splats", text="Gaussian splats (.ply, .splat, .spz)")
 
 
 def register() -> None:

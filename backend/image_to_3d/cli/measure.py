@@ -107,10 +107,7 @@ def load_cloud(args: argparse.Namespace) -> GaussianCloud:
     from ..io.scenes import is_scene, read_scene
 
     path = Path(args.scene)
-    if is_scene(path):
-        cloud = read_scene(path)
-    else:
-        cloud = _cloud_of_photo(path, args)
+    cloud = read_scene(path) if is_scene(path) else _cloud_of_photo(path, args)
     if cloud.grid is None or cloud.intrinsics is None:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,

@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser = subparsers.add_parser(
         "render",
         help="render scenes of Gaussians to pictures and films",
-        description="Render scenes of 3D Gaussians (PLY files of this program, of SHARP, or of others; .splat; .spz) along a camera move.",
+        description="Render scenes of 3D Gaussians (PLY files of this program, SHARP or others, .splat, .spz) along a camera move.",
         allow_abbrev=False,
     )
     parser.add_argument("scenes", nargs="+", type=Path, metavar="SCENE", help="files to render, each on its own")

@@ -1,8 +1,8 @@
 """``.splat`` files: 32 bytes for each Gaussian and nothing else, as the WebGL viewer of Kwok (antimatter15/splat, 2023) reads them.
 
 A row holds the position (3 float32), the standard deviations (3 float32), red, green, blue in sRGB and the opacity (uint8, of 255),
-and the quaternion (w, x, y, z) as uint8, 128 (1 + q). Rows are sorted by falling volume × opacity, so that a viewer that streams the
-file shows what matters first. Axes are those of a PLY: x right, y down, z forward. There is no camera and no picture grid.
+and the quaternion (w, x, y, z) as uint8, 128 (1 + q). Rows are sorted by falling volume × opacity, so that a viewer that streams
+the file shows what matters first. Axes are those of a PLY: x right, y down, z forward. There is no camera and no picture grid.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """``.spz`` files of Niantic (github.com/nianticlabs/spz): 20 bytes for each Gaussian, in columns, compressed by gzip.
 
-A header of 16 bytes (``NGSP``, version, count, degree of the spherical harmonics, fractional bits of positions, flags) is followed by
+A header of 16 bytes (``NGSP``, version, count, degree of the harmonics, fractional bits of positions, flags) is followed by
 
 * positions, 3 × 24-bit fixed point;
 * opacities, uint8 of 255;
 * colours, 3 × uint8: 255 (0.15 f + 0.5), with f the degree-0 coefficient of the sRGB colour;
 * scales, 3 × uint8: 16 (ln metres + 10);
-* rotations: in version 2 the components x, y, z, uint8, 127.5 (q + 1) with w ≥ 0; in version 3 the place of the largest of (x, y, z, w) in
-  two bits, then the three others in ten bits each, a sign and 511 √2 |q|, with the largest positive;
+* rotations: in version 2 the components x, y, z, uint8, 127.5 (q + 1) with w ≥ 0; in version 3 the place of the largest of
+  (x, y, z, w) in two bits, then the three others in ten bits each, a sign and 511 √2 |q|, with the largest positive;
 * higher harmonics and extensions, which are skipped.
 
 Axes are x right, y up, z backward. Version 3 is written, 2 and 3 are read; 4 is compressed by zstd, which Python before 3.14 lacks.
@@ -18,6 +18,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,7 @@ def read_spz(path: str | Path) -> GaussianCloud:
         raise unusable(path, "it is damaged: it ends early", _HINT)
     ends = np.cumsum([0, *widths]) * count
     fixed, opacity, colour, scale, rotation = (
-        np.frombuffer(body, np.uint8, int(end - start), int(start)).reshape(count, -1)
-        for start, end in zip(ends[:-1], ends[1:], strict=True)
+        np.frombuffer(body, np.uint8, int(end - start), int(start)).reshape(count, -1) for start, end in pairwise(ends)
     )
     wide = np.zeros((count, 3, 4), np.uint8)
     wide[:, :, 1:] = fixed.reshape(count, 3, 3)  # the sign comes along when the value is shifted back

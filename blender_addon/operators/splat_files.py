@@ -5,23 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from image_to_3d.core import ImageTo3DError
+from image_to_3d.io.scenes import SUFFIXES, is_scene
 
-from .. import ply_files, session
+from .. import session, splat_files
+
+_GLOB = ";".join(f"*{suffix}" for suffix in SUFFIXES)
 
 
-class IMAGE_TO_3D_OT_import_ply(bpy.types.Operator, ImportHelper):
-    """Load PLY files of 3D Gaussians as point clouds that can also be shown as splats"""
+class IMAGE_TO_3D_OT_import_splats(bpy.types.Operator, ImportHelper):
+    """Load files of 3D Gaussians as point clouds that can also be shown as splats"""
 
-    bl_idname = "image_to_3d.import_ply"
+    bl_idname = "image_to_3d.import_splats"
     bl_label = "Import Gaussian Splats"
     bl_options = {"REGISTER"}  # the objects come later, with an undo step of their own
 
-    filename_ext = ".ply"
-    filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
+    filter_glob: StringProperty(default=_GLOB, options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -37,49 +39,67 @@ class IMAGE_TO_3D_OT_import_ply(bpy.types.Operator, ImportHelper):
         paths = [Path(self.directory) / name for name in names] or [Path(self.filepath)]
         session.current().failure = None
         for path in paths:
-            ply_files.load(context, path)
+            splat_files.load(context, path)
         session.start_timer()
         return {"FINISHED"}
 
 
-class IMAGE_TO_3D_OT_export_ply(bpy.types.Operator, ExportHelper):
-    """Save the selected photo's points as a PLY of 3D Gaussians that splat viewers read"""
+class IMAGE_TO_3D_OT_export_splats(bpy.types.Operator, ExportHelper):
+    """Save the selected photo's points as 3D Gaussians that splat viewers read"""
 
-    bl_idname = "image_to_3d.export_ply"
+    bl_idname = "image_to_3d.export_splats"
     bl_label = "Export Gaussian Splats"
     bl_options = {"REGISTER"}
 
-    filename_ext = ".ply"
-    filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
+    filter_glob: StringProperty(default=_GLOB, options={"HIDDEN"})
+    kind: EnumProperty(
+        name="File",
+        items=[
+            (".ply", "Standard (.ply)", "Full precision; every splat viewer reads it"),
+            (".splat", "Small (.splat)", "Half as large: colours, opacities and rotations in 8 bits"),
+            (
+                ".spz",
+                "Smallest (.spz)",
+                "A seventh of the size: positions in steps of a quarter of a millimetre, the rest in 8 bits",
+            ),
+        ],
+        default=".ply",
+    )
     apply_transform: BoolProperty(
         name="Apply Transform",
         description="As the points stand in the scene, rather than as the photo's camera sees them",
         default=True,
     )
 
+    @property
+    def filename_ext(self) -> str:
+        """The suffix that the file browser gives."""
+        return self.kind
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs an object made from a photo or a PLY file."""
+        """Needs an object made from a photo or a file of Gaussians."""
         return session.shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the points and return; the file is written meanwhile."""
         session.current().failure = None
+        path = self.filepath if is_scene(self.filepath) else self.filepath + self.kind
         try:
-            ply_files.save(context, session.shown_root(context), Path(self.filepath), self.apply_transform)
+            splat_files.save(context, session.shown_root(context), Path(path), self.apply_transform)
         except ImageTo3DError as error:
             return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 
 
-class IMAGE_TO_3D_FH_ply(bpy.types.FileHandler):
-    """Dropping PLY files into a 3D viewport; Blender asks which importer where several take them."""
+class IMAGE_TO_3D_FH_splats(bpy.types.FileHandler):
+    """Dropping files of Gaussians into a 3D viewport; Blender asks which importer where several take them."""
 
-    bl_idname = "IMAGE_TO_3D_FH_ply"
+    bl_idname = "IMAGE_TO_3D_FH_splats"
     bl_label = "Gaussian Splats"
-    bl_import_operator = IMAGE_TO_3D_OT_import_ply.bl_idname
-    bl_file_extensions = ".ply"
+    bl_import_operator = IMAGE_TO_3D_OT_import_splats.bl_idname
+    bl_file_extensions = ";".join(SUFFIXES)
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
@@ -87,4 +107,4 @@ class IMAGE_TO_3D_FH_ply(bpy.types.FileHandler):
         return context.area is not None and context.area.type in {"VIEW_3D", "OUTLINER"}
 
 
-CLASSES = (IMAGE_TO_3D_OT_import_ply, IMAGE_TO_3D_OT_export_ply, IMAGE_TO_3D_FH_ply)
+CLASSES = (IMAGE_TO_3D_OT_import_splats, IMAGE_TO_3D_OT_export_splats, IMAGE_TO_3D_FH_splats)

@@ -1,4 +1,4 @@
-"""PLY files of 3D Gaussians in and out of a scene, with reading, writing and arithmetic on the background thread."""
+"""Files of 3D Gaussians in and out of a scene, with reading, writing and arithmetic on the background thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points, blender_surface
-from image_to_3d.io.ply import read_ply, write_ply
+from image_to_3d.io.scenes import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
 from . import properties, session
@@ -24,7 +24,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
     recipe |= {"source": "FILE", "photo_path": "", "image": None, "depth_path": "", "mask": None}
 
     def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
-        cloud = read_ply(path)
+        cloud = read_scene(path)
         vertices = recipe["surface_vertices"]
         surface = blender_surface.from_cloud(cloud, metres_per_unit, max(4, vertices)) if vertices else None
         fields = cloud_fields(cloud) | {"photo": path.name}
@@ -46,7 +46,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
     Args:
         context: its scene gives the unit.
         root: of the photo.
-        path: to be written.
+        path: to be written; its suffix says which kind of file.
         apply_transform: as the points stand in the world, rather than as the photo's camera sees them.
 
     Raises:
@@ -76,6 +76,6 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
             similarity,
             metres_per_unit,
         )
-        write_ply(path, cloud)
+        write_scene(path, cloud)
 
     session.current().background.run(work, lambda _: None)

@@ -1,4 +1,4 @@
-"""PLY files of 3D Gaussians: into a scene and out of it."""
+"""Files of 3D Gaussians: into a scene and out of it."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def cloud(count: int = 500):
 
 
 def load(addon, session, path: Path):
-    assert bpy.ops.image_to_3d.import_ply(filepath=str(path)) == {"FINISHED"}
+    assert bpy.ops.image_to_3d.import_splats(filepath=str(path)) == {"FINISHED"}
     session.wait(30)
     return addon.scene.build.find(bpy.data.objects[session.last_root])
 
 
 def save(session, path: Path, **options):
-    assert bpy.ops.image_to_3d.export_ply(filepath=str(path), **options) == {"FINISHED"}
+    assert bpy.ops.image_to_3d.export_splats(filepath=str(path), **options) == {"FINISHED"}
     session.wait(30)
-    from image_to_3d.io.ply import read_ply
+    from image_to_3d.io.scenes import read_scene
 
-    return read_ply(path)
+    return read_scene(path)
 
 
 @pytest.mark.parametrize("metres_per_unit", [1.0, 0.01])
@@ -83,7 +83,7 @@ def test_the_transform_is_applied_where_wanted(addon, session, tmp_path) -> None
     np.testing.assert_allclose(local.positions, before.positions, atol=1e-4)
     built.root.matrix_world = Matrix.Diagonal((1, 2, 1, 1))
     bpy.context.view_layer.update()
-    assert bpy.ops.image_to_3d.export_ply(filepath=str(tmp_path / "no.ply")) == {"CANCELLED"}
+    assert bpy.ops.image_to_3d.export_splats(filepath=str(tmp_path / "no.ply")) == {"CANCELLED"}
     assert "stretched" in session.failure.message and not (tmp_path / "no.ply").exists()
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_holds_no_gaussians_leads_to_a_sentence(session, tmp_path) -
 
     (tmp_path / "mesh.ply").write_text("ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n")
     before = set(bpy.data.objects.keys())
-    bpy.ops.image_to_3d.import_ply(filepath=str(tmp_path / "mesh.ply"))
+    bpy.ops.image_to_3d.import_splats(filepath=str(tmp_path / "mesh.ply"))
     with pytest.raises(ImageTo3DError, match=r"mesh\.ply"):
         session.wait(30)
     assert set(bpy.data.objects.keys()) == before
@@ -133,7 +133,7 @@ def test_several_files_come_one_after_the_other(session, tmp_path) -> None:
     for name in ("a.ply", "b.ply"):
         write_ply(tmp_path / name, cloud(50))
     files = [{"name": "a.ply"}, {"name": "b.ply"}]
-    assert bpy.ops.image_to_3d.import_ply(directory=str(tmp_path), files=files) == {"FINISHED"}
+    assert bpy.ops.image_to_3d.import_splats(directory=str(tmp_path), files=files) == {"FINISHED"}
     session.wait(30)
     assert {"a", "b"} <= set(bpy.data.objects.keys())
 
@@ -144,3 +144,59 @@ def test_photos_come_through_the_file_menu_too(panel) -> None:
     assert bpy.ops.image_to_3d.import_photo(filepath=path) == {"FINISHED"}
     panel.session.wait(60)
     assert panel.session.last_root == "photo"
+
+
+@pytest.mark.parametrize("suffix", [".splat", ".spz"])
+def test_small_files_go_out_and_come_back(addon, session, tmp_path, suffix) -> None:
+    from image_to_3d.io.ply import write_ply
+
+    before = cloud()
+    write_ply(tmp_path / "plant.ply", before)
+    built = load(addon, session, tmp_path / "plant.ply")
+    after = save(session, tmp_path / f"small{suffix}")
+    order = np.argsort(-before.scales.prod(1) * before.opacities) if suffix == ".splat" else np.arange(len(before))
+    np.testing.assert_allclose(after.positions, before.positions[order], atol=2e-4)
+    again = load(addon, session, tmp_path / f"small{suffix}")
+    assert again.root.name == "small" and again.root != built.root
+    np.testing.assert_allclose(
+        addon.scene.pointcloud.read(again.points, "position"),
+        addon.scene.pointcloud.read(built.points, "position")[order],
+        atol=2e-4,
+    )
+
+
+def test_the_kind_of_file_gives_a_suffix_that_was_left_out(session, addon, tmp_path) -> None:
+    from image_to_3d.io.ply import write_ply
+
+    write_ply(tmp_path / "plant.ply", cloud(50))
+    load(addon, session, tmp_path / "plant.ply")
+    assert bpy.ops.image_to_3d.export_splats(filepath=str(tmp_path / "garden"), kind=".spz") == {"FINISHED"}
+    session.wait(30)
+    assert (tmp_path / "garden.spz").is_file() and not (tmp_path / "garden").exists()
+
+
+@pytest.mark.parametrize("extra", ["f_rest", "sharp"])
+def test_files_of_other_programs_load(addon, session, tmp_path, extra) -> None:
+    """With higher harmonics, as trainers write them, and with the elements of the published SHARP."""
+    from plyfile import PlyData, PlyElement
+
+    from image_to_3d.io.ply import PROPERTIES, write_ply
+
+    path = tmp_path / "other.ply"
+    write_ply(path, cloud(50), "ply-full" if extra == "sharp" else "ply")
+    if extra == "f_rest":
+        vertex = PlyData.read(str(path))["vertex"].data
+        table = np.zeros(
+            50, [(name, "f4") for name in (*PROPERTIES[:6], *(f"f_rest_{i}" for i in range(45)), *PROPERTIES[6:])]
+        )
+        for name in PROPERTIES:
+            table[name] = vertex[name]
+        PlyData([PlyElement.describe(table, "vertex")]).write(str(path))
+    built = load(addon, session, path)
+    assert built.root.image_to_3d.outcome.points == 50
+
+
+def test_dropping_takes_every_kind_of_file(addon) -> None:
+    handler = addon.operators.splat_files.IMAGE_TO_3D_FH_splats
+    assert handler.bl_file_extensions == ".ply;.splat;.spz"
+    assert handler.bl_import_operator == "image_to_3d.import_splats"
