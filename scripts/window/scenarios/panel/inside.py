@@ -1,0 +1,55 @@
+"""A first photo: empty panel, error, button, progress, room, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+
+import window
+
+
+def steps() -> Iterator[float]:
+    """See :mod:`window`."""
+    addon = window.install()
+    yield 0.5
+    window.open_tab()
+    session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
+    yield from window.show("empty")
+
+    recipe.photo_path = str(window.SAMPLE / "nothing.jpg")
+    bpy.ops.image_to_3d.generate()
+    while session.failure is None:
+        yield 0.05
+    yield 0.5
+    yield from window.show("error", message=str(session.failure))
+
+    session.failure = None
+    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
+    recipe.engine = "depth-map"
+    bpy.ops.ed.undo_push(message="Settings")
+    window.redraw()
+    yield 0.5
+    yield from window.show("before")
+    while session.job is None:  # pressed by the mouse of the other side
+        yield 0.02
+    while session.job is not None and session.job.stage not in {"lift", "pack"}:
+        yield 0.02
+    yield from window.show("progress", running=session.job is not None)
+    while session.busy:
+        yield 0.05
+    if session.failure is not None:
+        raise session.failure
+
+    window.look_from_beside("SOLID")
+    yield 2.0
+    yield from window.show("solid", longest_pause=window.longest_pause(), root=session.last_root)
+    window.look_from_beside("MATERIAL")
+    yield 2.0
+    yield from window.show("material")
+    window.look_through_camera("MATERIAL")
+    yield 2.0
+    yield from window.show("camera")
+    bpy.ops.ed.undo()
+    yield 1.0
+    yield from window.show("undone", objects=len(bpy.data.objects))
