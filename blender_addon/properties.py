@@ -120,6 +120,7 @@ class Outcome(bpy.types.PropertyGroup):
         metres_per_unit: of the scene when it was made.
         inverse_depth: a and b of 1/z = a d + b where relative inverse depth d became metres; zeros elsewhere.
         assumption: what a and b rest on.
+        heading_deg: compass direction of the view, clockwise from north, as the photo tells it; negative if it does not.
     """
 
     points: IntProperty(name="Points")
@@ -139,6 +140,7 @@ class Outcome(bpy.types.PropertyGroup):
     metres_per_unit: FloatProperty(default=1.0)
     inverse_depth: FloatVectorProperty(size=2)
     assumption: StringProperty()
+    heading_deg: FloatProperty(default=-1.0)
 
 
 def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:

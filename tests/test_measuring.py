@@ -21,7 +21,7 @@ from image_to_3d.core.calibration import (
     engine_scale,
     focal_sd,
 )
-from image_to_3d.core.inspection import azimuth, polygon_mask, report_plane
+from image_to_3d.core.inspection import azimuth, box_polygon, cells_of_points, polygon_mask, report_plane, report_region
 from image_to_3d.core.levelling import find_gravity, level
 from image_to_3d.core.measuring import distance, lateral_share, length_between, point_at
 from image_to_3d.core.planes import angle_between, find_planes
@@ -196,8 +196,8 @@ def test_sample_room_report(sample: Path, truth: dict) -> None:
     report = room_report(grid, gravity, SCALE)
     assert report.height.metres == pytest.approx(2.6, rel=0.002)
     assert report.distances[0].distance.metres == pytest.approx(4.2, rel=0.002)
-    widest = max(report.extents, key=lambda e: e.width_m)
-    assert 4.0 < widest.width_m < 4.22 and widest.height_m < 2.61
+    widest = max(report.extents, key=lambda e: e.width.metres)
+    assert 4.0 < widest.width.metres < 4.22 and widest.height.metres < 2.61
 
 
 def test_laser_meets_the_opposite_wall_floor_and_ceiling() -> None:
@@ -244,6 +244,45 @@ def test_tilt_azimuth_and_area_of_a_panel(tilt: float, turn: float, noise: bool)
     assert (report.azimuth_deg - expected + 180) % 360 - 180 == pytest.approx(0, abs=2 if tilt > 10 else 4)
     assert report.area_m2 == pytest.approx(1.5 * 0.9, rel=0.02)
     assert np.nanmax(np.abs(report.deviation_m)) < (0.1 if noise else 0.002)
+
+
+def test_marked_cells_are_reported_like_the_polygon_around_them() -> None:
+    camera = Camera((2.0, 0.3, 1.5), pitch_deg=-8)
+    panel = Box((2.0, 3.5, 1.0), (1.6, 1.0, 0.04), tilt_deg=25)
+    room = Room(furniture=(panel,))
+    grid = room.grid(camera)
+    axes, half = panel.axes(), np.array(panel.size) / 2
+    corners = camera.pixel(panel.centre + (np.array([(-1, -1, 1), (1, -1, 1), (1, 1, 1), (-1, 1, 1)]) * half) @ axes.T)
+    polygon = report_plane(grid, corners, SCALE, camera.up())
+    inside = polygon_mask(corners, grid)
+    cells = cells_of_points(grid.points[inside], grid)
+    assert np.array_equal(cells, inside)
+    report = report_region(grid, cells, SCALE, camera.up())
+    assert report.tilt_deg == pytest.approx(25, abs=0.05) and report.tilt_deg == polygon.tilt_deg
+    assert report.area_m2 == pytest.approx(1.6, rel=0.03) and polygon.area_m2 == pytest.approx(1.6, rel=0.01)
+    sparse = cells_of_points(grid.points[::2, ::2].reshape(-1, 3), grid, reach=1)
+    assert sparse.all(), "points coarser than the grid fill it with their reach"
+    assert polygon_mask(box_polygon((300, 200), (100, 50)), grid).sum() == 200 * 150
+    assert not cells_of_points(np.array([[0, 0, -1.0], [50, 0, 1.0], [np.nan, 0, 1.0]]), grid).any()
+
+
+def test_ends_of_the_room_report_lie_on_its_planes() -> None:
+    camera = Camera((2.0, 0.3, 1.5), heading_deg=7, pitch_deg=-4, roll_deg=2, focal_mm35=18)
+    grid = Room().grid(camera)
+    gravity = find_gravity(find_planes(grid), grid)
+    report = room_report(grid, gravity, replace(SCALE, factor=2.0))
+    assert report.height is not None and report.height_ends is not None
+    lengths = [(report.height, report.height_ends, gravity.floor, gravity.ceiling)]
+    for wall in report.distances:
+        lengths.append((wall.distance, wall.ends, *(gravity.planes[i] for i in wall.walls)))
+    assert len(lengths) >= 2
+    for length, ends, first, second in lengths:
+        assert 2 * np.linalg.norm(ends[1] - ends[0]) == pytest.approx(length.metres)
+        assert abs(first.signed_distance(ends[0])) < 1e-9 and abs(second.signed_distance(ends[1])) < 1e-9
+    for extent in report.extents:
+        for length, ends in ((extent.width, extent.width_ends), (extent.height, extent.height_ends)):
+            assert 2 * np.linalg.norm(ends[1] - ends[0]) == pytest.approx(length.metres)
+            assert np.abs(gravity.planes[extent.wall].signed_distance(ends)).max() < 1e-9
 
 
 def test_azimuth_and_polygon_conventions() -> None:

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.io.photo import Photo, decode_photo, load_photo, photo_from_pixels
@@ -59,6 +59,19 @@ def test_focal_length_of_the_published_cases(shared):
         tags = case["exif_ifd"]
         exif = with_exif(case["orientation"], tags.get("41989"), tags.get("37386"))
         assert np.isclose(decode_photo(encoded(Image.fromarray(RGB), exif=exif)).focal.px, case["f_px"])
+
+
+@pytest.mark.parametrize(
+    ("stored", "heading"),
+    [(None, None), (231.25, 231.25), (360.0, 0.0), (0.0, 0.0), (400.0, None), (float("nan"), None)],
+)
+def test_compass_direction_of_the_photo(stored, heading):
+    exif = with_exif(mm35=26)
+    if stored is not None and not np.isnan(stored):
+        exif.get_ifd(0x8825).update({16: "T", 17: stored})
+    elif stored is not None:
+        exif.get_ifd(0x8825).update({17: TiffImagePlugin.IFDRational(0, 0)})
+    assert decode_photo(encoded(Image.fromarray(RGB), "JPEG", exif=exif)).heading_deg == heading
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "TIFF", "BMP", "HEIF"])

@@ -187,6 +187,7 @@ def _record(
     affine = result.inverse_depth or {}
     outcome.inverse_depth = affine.get("a", 0.0), affine.get("b", 0.0)
     outcome.assumption = str(affine.get("assumption", ""))
+    outcome.heading_deg = -1.0 if result.heading_deg is None else result.heading_deg
 
 
 def _select(root: bpy.types.Object) -> None:

@@ -66,7 +66,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--north",
         type=float,
         metavar="DEG",
-        help="compass direction the camera looks at, clockwise from north: makes azimuths known",
+        help="compass direction the camera looks at, clockwise from north: makes azimuths known. Without it, that of the photo's "
+        "EXIF (GPSImgDirection), if it has one",
     )
     scale = parser.add_argument_group("scale")
     scale.add_argument(
@@ -87,7 +88,13 @@ def run(args: argparse.Namespace) -> int:
     known = [(_pixel(a), _pixel(b), _metres(metres)) for a, b, metres in args.known]
     if (args.pitch is None) != (args.roll is None):
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--pitch and --roll belong together.", "Give both.")
-    cloud = load_cloud(args)
+    for option in ("pitch", "roll", "north"):
+        value = getattr(args, option)
+        if value is not None and not -360 <= value <= 360:
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"--{option} {value:g} is no angle.", "Give it in degrees.")
+    cloud, heading = load_cloud(args)
+    if args.north is None:
+        args.north = heading
     measured = measure(cloud, args, betweens, polygons, known)
     for sentence in measured.warnings:
         print(sentence, file=sys.stderr)
@@ -98,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if measured.incomplete else 0
 
 
-def load_cloud(args: argparse.Namespace) -> GaussianCloud:
-    """The cloud of a file of Gaussians, or of a photo by the engine that the options name.
+def load_cloud(args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
+    """The cloud of a file of Gaussians, or of a photo by the engine that the options name, and the compass direction in the photo.
 
     Raises:
         ImageTo3DError: files that cannot be read, a photo without depth, a cloud without picture grid or camera.
@@ -107,23 +114,23 @@ def load_cloud(args: argparse.Namespace) -> GaussianCloud:
     from ..io.scenes import is_scene, read_scene
 
     path = Path(args.scene)
-    cloud = read_scene(path) if is_scene(path) else _cloud_of_photo(path, args)
+    cloud, heading = (read_scene(path), None) if is_scene(path) else _cloud_of_photo(path, args)
     if cloud.grid is None or cloud.intrinsics is None:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
             f"{path.name} has no picture grid, so pixels of a photo mean nothing in it.",
             "Measure a file that was made from one photo and not edited since.",
         )
-    return cloud
+    return cloud, heading
 
 
-def _cloud_of_photo(path: Path, args: argparse.Namespace) -> GaussianCloud:
+def _cloud_of_photo(path: Path, args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
     photo = load_photo(path, args)
     depth = load_depth_for(path, photo, args)
     prediction = make_engine(args).predict(photo, depth)
     for sentence in prediction.warnings:
         print(sentence, file=sys.stderr)
-    return prediction.cloud
+    return prediction.cloud, photo.heading_deg
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,7 @@ def measure(
         room=room,
         lengths=lengths,
         warnings=tuple(warnings),
-        incomplete=gravity is None and bool(args.room or polygons),
+        incomplete=(gravity is None and bool(polygons)) or (args.room and (gravity is None or gravity.floor is None)),
     )
 
 
@@ -301,7 +308,9 @@ def as_json(measured: Measured) -> dict[str, Any]:
                 {
                     "distance_m": wall.distance.metres,
                     "interval_m": list(wall.distance.interval),
-                    "extents_m": [[e.width_m, e.height_m] for i in wall.walls for e in room.extents if e.wall == i],
+                    "extents_m": [
+                        [e.width.metres, e.height.metres] for i in wall.walls for e in room.extents if e.wall == i
+                    ],
                 }
                 for wall in (room.distances if room else ())
             ],
@@ -370,7 +379,7 @@ def _table(measured: Measured) -> list[str]:
                 f"Between facing walls: {_approximate(wall.distance)} ({wall.parallel_deg:.1f}° from parallel)"
             )
         for extent in room.extents:
-            lines.append(f"Wall: at least {extent.width_m:.2f} m wide and {extent.height_m:.2f} m high")
+            lines.append(f"Wall: at least {extent.width.metres:.2f} m wide and {extent.height.metres:.2f} m high")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class PlaneReport:
         tilt_interval_deg: 95 % interval of the tilt.
         azimuth_deg: compass direction the surface faces, clockwise from north, 0 … 360; None if north or gravity is unknown
             or the surface is level.
-        area_m2: of the marked outline on the plane, scale applied.
+        area_m2: of the marked outline on the plane, or of the cells on it where cells were marked; scale applied.
         rms_m: deviation of its points from the plane, scale applied.
         deviation_m: (rows, cols) signed distance from the plane, positive towards the camera, NaN outside the region.
     """
@@ -72,6 +72,32 @@ def azimuth(normal: Array, up: Array, heading_deg: float) -> float | None:
     return (heading_deg + turn) % 360.0
 
 
+def box_polygon(corner: Array, opposite: Array) -> Float64:
+    """The corners (4, 2) of the rectangle of the photo with two opposite corners (2,), pixels."""
+    (u0, v0), (u1, v1) = np.asarray(corner, np.float64), np.asarray(opposite, np.float64)
+    return np.array([[u0, v0], [u1, v0], [u1, v1], [u0, v1]])
+
+
+def cells_of_points(points: Array, grid: SurfaceGrid, reach: int = 0) -> Mask:
+    """Cells (rows, cols) of the grid in which points lie.
+
+    Args:
+        points: (N, 3) camera frame, metres of the engine; those behind the camera or outside the picture are left out.
+        grid: the surface.
+        reach: how many cells around each point are taken as well, for points coarser than the grid.
+    """
+    mask = np.zeros((grid.rows, grid.cols), bool)
+    p = np.asarray(points, np.float64).reshape(-1, 3)
+    p = p[np.isfinite(p).all(axis=1) & (p[:, 2] > 0)]
+    k = grid.intrinsics
+    cell = np.floor(k.project(p) * (grid.cols / k.width, grid.rows / k.height))
+    cell = cell[((cell >= 0) & (cell < (grid.cols, grid.rows))).all(axis=1)].astype(np.int64)
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            mask[np.clip(cell[:, 1] + dy, 0, grid.rows - 1), np.clip(cell[:, 0] + dx, 0, grid.cols - 1)] = True
+    return mask
+
+
 def report_plane(
     grid: SurfaceGrid,
     polygon: Array,
@@ -98,7 +124,32 @@ def report_plane(
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, "A region needs at least three corners.", "Give them as U,V pixels of the photo."
         )
-    region = polygon_mask(corners, grid)
+    report = report_region(grid, polygon_mask(corners, grid), scale, up, up_sd_deg, heading_deg)
+    k = grid.intrinsics
+    rays = np.concatenate([(corners - (k.cx, k.cy)) / (k.fx, k.fy), np.ones((len(corners), 1))], axis=1)
+    outline = rays / (rays @ report.plane.m)[:, None]
+    # Shoelace formula in space: half the length of the sum of cross products.
+    area = 0.5 * float(np.linalg.norm(np.sum(np.cross(outline, np.roll(outline, -1, axis=0)), axis=0)))
+    return replace(report, area_m2=area * scale.factor**2)
+
+
+def report_region(
+    grid: SurfaceGrid,
+    region: Mask,
+    scale: Scale,
+    up: Array | None = None,
+    up_sd_deg: float = 0.0,
+    heading_deg: float | None = None,
+) -> PlaneReport:
+    """Fit a plane to cells of the grid and report it; the area is that of the cells that lie on it.
+
+    Args:
+        region: (rows, cols) boolean.
+        grid, scale, up, up_sd_deg, heading_deg: see :func:`report_plane`.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` where no plane can be fitted.
+    """
     plane = fit_plane(grid, region)
     if plane is None:
         raise ImageTo3DError(
@@ -106,11 +157,6 @@ def report_plane(
             "No plane can be fitted to the marked region.",
             "Mark a larger piece of one flat surface whose depth is known.",
         )
-    k = grid.intrinsics
-    rays = np.concatenate([(corners - (k.cx, k.cy)) / (k.fx, k.fy), np.ones((len(corners), 1))], axis=1)
-    outline = rays / (rays @ plane.m)[:, None]
-    # Shoelace formula in space: half the length of the sum of cross products.
-    area = 0.5 * float(np.linalg.norm(np.sum(np.cross(outline, np.roll(outline, -1, axis=0)), axis=0)))
     deviation = np.where(region, plane.signed_distance(grid.points), np.nan) * scale.factor
     tilt = interval = facing = None
     if up is not None:
@@ -119,4 +165,5 @@ def report_plane(
         interval = (max(0.0, tilt - spread), min(180.0, tilt + spread))
         if heading_deg is not None:
             facing = azimuth(plane.normal, up, heading_deg)
-    return PlaneReport(plane, tilt, interval, facing, area * scale.factor**2, plane.rms_m * scale.factor, deviation)
+    area = plane.area_m2 * scale.factor**2
+    return PlaneReport(plane, tilt, interval, facing, area, plane.rms_m * scale.factor, deviation)

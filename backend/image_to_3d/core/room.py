@@ -19,9 +19,10 @@ _LIFT = 0.01  # of the depth: how far above it a laser stands, so that one along
 _GRAZING = 0.1  # surfaces within 6° of the laser are passed
 _FARTHEST_M = 100.0
 _SAMPLES = 4000
+_INSET = 0.05  # of a wall's visible width and height: where the other one is drawn, from the border
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WallDistance:
     """The clear distance between two facing walls.
 
@@ -29,26 +30,36 @@ class WallDistance:
         walls: their indices among ``Gravity.planes``.
         distance: between them.
         parallel_deg: how far they are from parallel.
+        ends: (2, 3) where it was measured, camera frame, metres of the engine.
     """
 
     walls: tuple[int, int]
     distance: Length
     parallel_deg: float
+    ends: Float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WallExtent:
     """How much of a wall is visible: width along the floor and height, of its cells, metres.
 
     A visible extent is a lower bound of the true one: furniture and the picture's border hide the rest.
+
+    Attributes:
+        wall: its index among ``Gravity.planes``.
+        width, height: with the uncertainty of the scale only, because nobody knows what is hidden.
+        width_ends, height_ends: (2, 3) on the wall, near the lower and the left border of what is seen, camera frame, metres
+            of the engine.
     """
 
     wall: int
-    width_m: float
-    height_m: float
+    width: Length
+    height: Length
+    width_ends: Float64
+    height_ends: Float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RoomReport:
     """What a photo tells about a room.
 
@@ -56,22 +67,25 @@ class RoomReport:
         height: floor to ceiling, None unless both are in view.
         distances: between facing walls, the best seen first.
         extents: of every wall.
+        height_ends: (2, 3) where the height was measured, on the floor and on the ceiling, camera frame, metres of the engine;
+            None without a height.
     """
 
     height: Length | None
     distances: tuple[WallDistance, ...]
     extents: tuple[WallExtent, ...]
+    height_ends: Float64 | None = None
 
 
-def _gap(a: Plane, b: Plane, direction: Float64) -> tuple[float, float]:
-    """Distance from plane a to plane b along a direction, halfway between their centres, and its standard deviation.
+def _gap(a: Plane, b: Plane, direction: Float64) -> tuple[float, float, Float64]:
+    """Distance from plane a to plane b along a direction, halfway between their centres, its standard deviation, and its ends.
 
     Measured there because both planes are known best near their own cells.
     """
     origin = 0.5 * (a.centre + b.centre)
     t_a, sd_a = a.along(origin, direction)
     t_b, sd_b = b.along(origin, direction)
-    return t_b - t_a, float(np.hypot(sd_a, sd_b))
+    return t_b - t_a, float(np.hypot(sd_a, sd_b)), origin + np.outer((t_a, t_b), direction)
 
 
 def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport:
@@ -83,11 +97,13 @@ def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport
         scale: of the engine or calibrated.
     """
     planes, up = gravity.planes, gravity.up
-    height = None
+    height = height_ends = None
     floor, ceiling = gravity.floor, gravity.ceiling
     if floor is not None and ceiling is not None:
-        height = with_scale(*_gap(floor, ceiling, up), up, scale)
+        metres, sd, height_ends = _gap(floor, ceiling, up)
+        height = with_scale(metres, sd, up, scale)
     walls = [i for i, plane in enumerate(planes) if plane.kind == "wall"]
+    extents = {i: _extent(grid, i, planes[i], up, scale) for i in walls}
     distances = []
     for position, i in enumerate(walls):
         for j in walls[position + 1 :]:
@@ -97,25 +113,35 @@ def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport
             across = planes[i].normal - planes[j].normal
             across -= across @ up * up
             across /= np.linalg.norm(across)
-            metres, sd = _gap(planes[i], planes[j], across)
+            metres, sd, ends = _gap(planes[i], planes[j], across)
             if metres <= 0:  # back to back: two sides of one cupboard
                 continue
             # Walls out of parallel have no single distance: it varies over what is seen of them.
-            spread = np.radians(off) * 0.25 * (_extent(grid, planes[i], up)[0] + _extent(grid, planes[j], up)[0])
-            distances.append(WallDistance((i, j), with_scale(metres, float(np.hypot(sd, spread)), across, scale), off))
+            spread = np.radians(off) * 0.25 * (extents[i].width.metres + extents[j].width.metres) / scale.factor
+            length = with_scale(metres, float(np.hypot(sd, spread)), across, scale)
+            distances.append(WallDistance((i, j), length, off, ends))
     distances.sort(key=lambda d: -min(planes[d.walls[0]].share, planes[d.walls[1]].share))
-    extents = tuple(WallExtent(i, *(scale.factor * e for e in _extent(grid, planes[i], up))) for i in walls)
-    return RoomReport(height, tuple(distances), extents)
+    return RoomReport(height, tuple(distances), tuple(extents.values()), height_ends)
 
 
-def _extent(grid: SurfaceGrid, plane: Plane, up: Float64) -> tuple[float, float]:
-    """(width, height) of a wall's cells, metres of the engine; a thousandth is cut off at each end."""
+def _extent(grid: SurfaceGrid, wall: int, plane: Plane, up: Float64, scale: Scale) -> WallExtent:
+    """How much of a wall its cells cover; a thousandth of them is cut off at each end."""
     points = grid.rays[plane.mask] / (grid.rays[plane.mask] @ plane.m)[:, None]
     upright = up - up @ plane.normal * plane.normal
     upright /= np.linalg.norm(upright)
-    sideways = np.cross(upright, plane.normal)
-    width, height = (np.quantile(points @ axis, (0.001, 0.999)) for axis in (sideways, upright))
-    return float(width[1] - width[0]), float(height[1] - height[0])
+    sideways = np.cross(upright, plane.normal)  # to the right of who looks at it
+    (left, right), (low, high) = (np.quantile(points @ axis, (0.001, 0.999)) for axis in (sideways, upright))
+    foot = plane.offset_m * plane.normal
+    lower, inner = low + _INSET * (high - low), left + _INSET * (right - left)
+    width_ends = foot + np.outer((left, right), sideways) + lower * upright
+    height_ends = foot + np.outer((low, high), upright) + inner * sideways
+    return WallExtent(
+        wall,
+        with_scale(float(right - left), 0.0, sideways, scale),
+        with_scale(float(high - low), 0.0, upright, scale),
+        width_ends,
+        height_ends,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +38,14 @@ class Photo:
         pixels: (H, W, 3) uint8, sRGB.
         focal: focal length for this size, with its source.
         name: file name without folder, or the name of an image in memory.
+        heading_deg: compass direction of the view, clockwise from north, 0 … 360, as the camera's compass gave it (EXIF
+            GPSImgDirection; magnetic or true north, compasses of phones are good to some 10°); None if the photo does not tell.
     """
 
     pixels: NDArray[np.uint8]
     focal: FocalLength
     name: str = ""
+    heading_deg: float | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or not self.pixels.size:
@@ -156,6 +161,7 @@ def decode_photo(data: bytes | memoryview, name: str = "") -> Photo:
                     raise _too_large(name, width, height)
                 exif = image.getexif()
                 mm35, mm = _focal_tags(exif)
+                heading = _heading_tag(exif)
                 image.load()
                 profile = image.info.get("icc_profile")
                 upright = _to_rgb(ImageOps.exif_transpose(image), profile)
@@ -176,7 +182,7 @@ def decode_photo(data: bytes | memoryview, name: str = "") -> Photo:
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
         raise _unreadable(name, str(error).rstrip(".") or type(error).__name__) from None
     pixels = np.ascontiguousarray(np.asarray(upright))
-    return Photo(pixels, focal_from_exif(mm35, mm, pixels.shape[1], pixels.shape[0]), name)
+    return Photo(pixels, focal_from_exif(mm35, mm, pixels.shape[1], pixels.shape[0]), name, heading)
 
 
 def photo_from_pixels(
@@ -215,14 +221,20 @@ def _register_heif() -> None:
 def _focal_tags(exif: Image.Exif) -> tuple[float | None, float | None]:
     """(35 mm equivalent, real focal length) in millimetres; IFD0 wins over the Exif IFD."""
     tags = {**exif.get_ifd(ExifTags.IFD.Exif), **dict(exif.items())}
+    return _number(tags, ExifTags.Base.FocalLengthIn35mmFilm), _number(tags, ExifTags.Base.FocalLength)
 
-    def number(tag: int) -> float | None:
-        try:
-            return float(tags[tag])
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
-            return None
 
-    return number(ExifTags.Base.FocalLengthIn35mmFilm), number(ExifTags.Base.FocalLength)
+def _heading_tag(exif: Image.Exif) -> float | None:
+    """GPSImgDirection, degrees clockwise from north (EXIF 2.3, 4.6.6: 0.00 to 359.99); None if absent or out of range."""
+    value = _number(exif.get_ifd(ExifTags.IFD.GPSInfo), ExifTags.GPS.GPSImgDirection)
+    return value % 360.0 if value is not None and 0.0 <= value <= 360.0 else None
+
+
+def _number(tags: Mapping[int, Any], tag: int) -> float | None:
+    try:
+        return float(tags[tag])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
 
 
 def _to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

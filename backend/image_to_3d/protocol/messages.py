@@ -376,7 +376,10 @@ class ProgressReport(Message):
 @_reply
 @dataclass(frozen=True, eq=False)
 class Result(CloudMessage):
-    """The Gaussians of a photo; the scene stays resident under ``scene``."""
+    """The Gaussians of a photo; the scene stays resident under ``scene``.
+
+    ``heading_deg`` is the compass direction of the view, clockwise from north, if the photo tells it.
+    """
 
     TYPE: ClassVar[str] = "result"
     scene: str = ""
@@ -385,6 +388,7 @@ class Result(CloudMessage):
     precision: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    heading_deg: float | None = None
 
 
 @_reply

@@ -87,4 +87,5 @@ def predict(
         precision=prediction.precision,
         seconds=seconds,
         warnings=[w for w in (*prediction.warnings, photo.focal.warning()) if w],
+        heading_deg=photo.heading_deg,
     )
