@@ -14,6 +14,7 @@ from . import (
     properties,
     session,
     solid_view,
+    splat_scenes,
     translations,
 )
 
@@ -27,6 +28,7 @@ _MODULES = (
     backend_panel,
     session,
     solid_view,
+    splat_scenes,
 )
 
 

@@ -104,6 +104,21 @@ class BackendProcess:
         return _wait(child, given_up)
 
 
+def running(settings: BackendSettings) -> Endpoint:
+    """Where the backend listens that runs already. Any thread.
+
+    Raises:
+        ConnectionLost: none runs.
+        ImageTo3DError: the settings are wrong.
+    """
+    if settings.address:
+        return _remote(settings)
+    endpoint = published()
+    if endpoint is None or not _listens(endpoint):
+        raise ConnectionLost("The backend is not running.")
+    return endpoint
+
+
 def _listens(endpoint: Endpoint) -> bool:
     """False if a crash left the address behind and another process has got the number of the old one."""
     host, port = endpoint.control.removeprefix("tcp://").rsplit(":", 1)

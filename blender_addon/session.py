@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from image_to_3d.protocol.messages import (
 from image_to_3d.protocol.schema import SchemaError
 
 from . import photo_source, preferences, properties, translations
-from .backend_process import BackendProcess, BackendSettings
+from .backend_process import BackendProcess, BackendSettings, running
 from .background import Background
 from .photo_source import PhotoSource
 from .scene import build
@@ -164,12 +165,13 @@ class Session:
         self._settings = BackendSettings()
         self._closing = threading.Event()
         self._asking: set[int] = set()
+        self._callbacks: dict[int, Callable[[Event], None]] = {}
         self._connecting: Job | None = None  # touched by the client's thread only
 
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        return self.job is not None or bool(self._asking) or self.background.busy
+        return self.job is not None or bool(self._asking) or bool(self._callbacks) or self.background.busy
 
     def generate(self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> Job:
         """Start a photo on its way to the scene of ``context``; returns at once.
@@ -226,6 +228,32 @@ class Session:
         """Stop the backend of this account if it runs."""
         self._asking.add(self._thread(context).submit(Shutdown()))
 
+    def ask(
+        self, context: bpy.types.Context, request: Message | Callable[[], Message], done: Callable[[Event], None]
+    ) -> None:
+        """Send a request of another part of the add-on, starting the backend if need be.
+
+        Args:
+            context: for the settings.
+            request: a message, or a function that makes it away from the main thread.
+            done: called by :meth:`pump` with the last reply or the error.
+
+        Raises:
+            ImageTo3DError: the settings are wrong.
+        """
+        ticket = self._thread(context).submit(request)
+        self._callbacks[ticket] = done
+
+    @staticmethod
+    def running_backend(context: bpy.types.Context) -> Callable[[], Endpoint]:
+        """A function, for other threads, that says where the backend of the present settings listens; it starts none.
+
+        Raises:
+            ImageTo3DError: the settings are wrong. The returned function raises it too, ``ConnectionLost`` included.
+        """
+        settings = _backend_settings(context)
+        return lambda: running(settings)
+
     def pump(self) -> bool:
         """Handle what has arrived. Main thread; never waits.
 
@@ -271,6 +299,12 @@ class Session:
             self._client.close()
             self._client = None
         self._asking.clear()
+        self._callbacks.clear()
+
+    def _give_up_callbacks(self) -> None:
+        waiting, self._callbacks = self._callbacks, {}
+        for ticket, done in waiting.items():
+            done(Event(ticket, error=ConnectionLost("The connection settings have changed.", "It is tried again.")))
 
     def _thread(self, context: bpy.types.Context) -> ClientThread:
         """The client for the settings as they are now."""
@@ -279,6 +313,7 @@ class Session:
             self._client.close()
             self._client, self.welcome = None, None
             self._asking.clear()
+            self._give_up_callbacks()
         if self._client is None:
             self._settings = wanted
             self._client = ClientThread(self._find)
@@ -311,6 +346,8 @@ class Session:
                 self.welcome = None
         elif job is not None and event.ticket == job.ticket:
             self._handle_job(job, event)
+        elif event.ticket in self._callbacks:
+            self._callbacks.pop(event.ticket)(event)
         elif event.ticket in self._asking:
             self._asking.discard(event.ticket)
             self.failure = event.error

@@ -155,7 +155,7 @@ def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
         return
     for update in depsgraph.updates:
         if update.is_updated_geometry and isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
-            _painter.forget(update.id.session_uid)
+            _painter.forget(update.id.original.session_uid)  # evaluated copies have none
 
 
 @persistent

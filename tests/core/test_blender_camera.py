@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_to_3d.core.blender_camera import BlenderLens, intrinsics_from_lens, lens_from_intrinsics
+from image_to_3d.core.axes import matrix_to_opencv, points_to_opencv
+from image_to_3d.core.blender_camera import (
+    BlenderLens,
+    camera_from_matrices,
+    intrinsics_from_lens,
+    lens_from_intrinsics,
+)
 from image_to_3d.core.intrinsics import Intrinsics, focal_from_mm35
 
 sizes = st.integers(16, 9000)
@@ -62,3 +69,97 @@ def test_principal_point_right_of_and_below_the_centre_moves_the_frame_left_and_
 def test_sensor_fit_chooses_the_side(fit: str, width: int, height: int, expected: float) -> None:
     k = intrinsics_from_lens(BlenderLens(50, 36, 24, fit, 0, 0, width, height))  # type: ignore[arg-type]
     assert k.fx == k.fy == pytest.approx(expected)
+
+
+# --- the camera of a pair of matrices ---------------------------------------------------------------------------------
+
+
+def opengl_perspective(left, right, bottom, top, near, far):
+    """glFrustum of "The OpenGL Specification"."""
+    return np.array(
+        [
+            [2 * near / (right - left), 0, (right + left) / (right - left), 0],
+            [0, 2 * near / (top - bottom), (top + bottom) / (top - bottom), 0],
+            [0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)],
+            [0, 0, -1, 0],
+        ]
+    )
+
+
+def opengl_orthographic(left, right, bottom, top, near, far):
+    """glOrtho of "The OpenGL Specification"."""
+    return np.array(
+        [
+            [2 / (right - left), 0, 0, -(right + left) / (right - left)],
+            [0, 2 / (top - bottom), 0, -(top + bottom) / (top - bottom)],
+            [0, 0, -2 / (far - near), -(far + near) / (far - near)],
+            [0, 0, 0, 1],
+        ]
+    )
+
+
+def random_view(rng):
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    view = np.eye(4)
+    view[:3, :3] = rotation * np.sign(np.linalg.det(rotation))
+    view[:3, 3] = rng.normal(size=3)
+    return view
+
+
+def pixels_by_opengl(projection, view, points, width, height):
+    clip = np.c_[points, np.ones(len(points))] @ (projection @ view).T
+    device = clip[:, :2] / clip[:, 3:]
+    return (device[:, 0] + 1) / 2 * width, (1 - device[:, 1]) / 2 * height
+
+
+@pytest.mark.parametrize("metres_per_unit", [1.0, 0.01])
+@pytest.mark.parametrize(
+    ("make", "limits"),
+    [
+        (opengl_perspective, (-0.3, 0.7, -0.2, 0.5, 1.0, 50.0)),
+        (opengl_orthographic, (-3.0, 7.0, -2.0, 4.0, 0.5, 50.0)),
+        (opengl_orthographic, (-3.0, 7.0, -2.0, 4.0, -30.0, 50.0)),
+    ],
+    ids=["shifted perspective", "shifted orthographic", "orthographic viewport"],
+)
+def test_a_camera_of_matrices_puts_points_on_the_pixels_that_opengl_puts_them_on(make, limits, metres_per_unit) -> None:
+    rng = np.random.default_rng(0)
+    projection, view = make(*limits), random_view(rng)
+    in_view = np.c_[rng.normal(size=(50, 2)), -rng.uniform(max(limits[4], 1.0), 40, 50), np.ones(50)]
+    points = (in_view @ np.linalg.inv(view).T)[:, :3]  # Blender units
+    seen = camera_from_matrices(projection, view, 640, 360, metres_per_unit)
+    world = points_to_opencv(points) * metres_per_unit
+    x, y, z = (world @ seen.camera.world_to_camera[:3, :3].T + seen.camera.world_to_camera[:3, 3]).T
+    k = seen.camera.intrinsics
+    w = 1.0 if seen.camera.orthographic else z
+    u, v = pixels_by_opengl(projection, view, points, 640, 360)
+    np.testing.assert_allclose(k.fx * x / w + k.cx, u, atol=1e-6)
+    np.testing.assert_allclose(k.fy * y / w + k.cy, v, atol=1e-6)
+    np.testing.assert_allclose(z - seen.back, -in_view[:, 2] * metres_per_unit, atol=1e-6)
+    np.testing.assert_allclose(seen.camera.near - seen.back, limits[4] * metres_per_unit, atol=1e-6)
+    np.testing.assert_allclose(seen.camera.far - seen.back, limits[5] * metres_per_unit, rtol=1e-6)
+
+
+def test_an_orthographic_camera_stands_where_the_nearest_thing_is() -> None:
+    projection = opengl_orthographic(-1, 1, -1, 1, -1000, 1000)
+    seen = camera_from_matrices(projection, np.eye(4), 10, 10, nearest=4.0)
+    assert seen.camera.near == pytest.approx(0.01) and seen.back == pytest.approx(0.01 - 4.0)
+    behind_the_end = camera_from_matrices(projection, np.eye(4), 10, 10, nearest=5000.0)
+    assert 0 < behind_the_end.camera.near < behind_the_end.camera.far == pytest.approx(0.02)
+
+
+def test_matrices_that_are_no_cameras_are_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        camera_from_matrices(np.full((4, 4), np.nan), np.eye(4), 10, 10)
+
+
+def test_an_object_matrix_moves_points_alike_in_both_frames() -> None:
+    rng = np.random.default_rng(1)
+    matrix = random_view(rng)
+    matrix[:3, :3] *= 2.5
+    points = rng.normal(size=(20, 3))
+    moved = points @ matrix[:3, :3].T + matrix[:3, 3]
+    opencv = matrix_to_opencv(matrix, 0.01)
+    np.testing.assert_allclose(
+        points_to_opencv(points) @ opencv[:3, :3].T + opencv[:3, 3], points_to_opencv(moved) * 0.01, atol=1e-12
+    )

@@ -68,3 +68,18 @@ def world_to_camera_opencv(camera_matrix_world: Array) -> Array:
     camera_to_world[:3, :3] = BLENDER_FROM_OPENCV.T @ rotation @ BLENDER_CAMERA_FROM_OPENCV_CAMERA
     camera_to_world[:3, 3] = BLENDER_FROM_OPENCV.T @ m[:3, 3]
     return np.linalg.inv(camera_to_world)
+
+
+def matrix_to_opencv(matrix: Array, metres_per_unit: float = 1.0) -> NDArray[np.float64]:
+    """An affine map (4, 4) of Blender's frame as the same map in the OpenCV frame, its result in metres.
+
+    Args:
+        matrix: Blender frame → Blender frame, e.g. ``Object.matrix_world``.
+        metres_per_unit: ``scene.unit_settings.scale_length``: what comes out of the map is multiplied by it, so that data that
+            count Blender units are taken to metres.
+    """
+    m = np.asarray(matrix, np.float64)
+    out = np.eye(4)
+    out[:3, :3] = metres_per_unit * (BLENDER_FROM_OPENCV.T @ m[:3, :3] @ BLENDER_FROM_OPENCV)
+    out[:3, 3] = metres_per_unit * (BLENDER_FROM_OPENCV.T @ m[:3, 3])
+    return out

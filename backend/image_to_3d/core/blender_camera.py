@@ -1,4 +1,4 @@
-"""Pinhole intrinsics ↔ the lens settings of a Blender camera.
+"""Cameras of this project ↔ Blender's: pinhole intrinsics and lens settings, and the camera of a pair of Blender's matrices.
 
 Blender describes a camera by a focal length and a sensor size in millimetres, a sensor fit, a shift of the picture frame in
 units of its fitted side, and the aspect of a pixel (manual, "Cameras" and "Output › Format"). With the sensor fitted to the
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .axes import world_to_camera_opencv
+from .camera import FAR_M, NEAR_M, Camera
 from .intrinsics import DIAGONAL_35MM, Intrinsics
 
 SensorFit = Literal["AUTO", "HORIZONTAL", "VERTICAL"]
@@ -81,3 +84,79 @@ def intrinsics_from_lens(b: BlenderLens) -> Intrinsics:
         width=b.width,
         height=b.height,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ViewCamera:
+    """What a viewport or a camera object sees.
+
+    Attributes:
+        camera: in the OpenCV frame, metres.
+        back: how far it stands behind the point of view that Blender's matrix describes, metres. Depth in that view is depth in
+            the picture minus this. 0 for perspective views.
+    """
+
+    camera: Camera
+    back: float
+
+
+def camera_from_matrices(
+    projection: ArrayLike,
+    view: ArrayLike,
+    width: int,
+    height: int,
+    metres_per_unit: float = 1.0,
+    nearest: float | None = None,
+) -> ViewCamera:
+    """The camera of a viewport or of a camera object, from the matrices that Blender draws with.
+
+    With z = −Z in front of the camera and y = −Y, OpenGL's projection ("The OpenGL Specification", coordinate transformations)
+    is u = W/2 · (P₀₀ x/z − P₀₂ + 1), v = H/2 · (P₁₁ y/z + P₁₂ + 1) for a perspective, u = W/2 · (P₀₀ x + P₀₃ + 1),
+    v = H/2 · (P₁₁ y − P₁₃ + 1) for a parallel one: shifts of the lens, borders and the aspect of pixels are all in it.
+
+    Orthographic viewports also show what is behind their point of view, as far as their clip end; their camera is moved back
+    (:attr:`ViewCamera.back`) until all of that is in front of it.
+
+    Args:
+        projection: (4, 4), ``RegionView3D.window_matrix`` or ``Object.calc_matrix_camera``.
+        view: (4, 4), ``RegionView3D.view_matrix``: world → camera in Blender units.
+        width, height: of the picture, pixels.
+        metres_per_unit: ``scene.unit_settings.scale_length``.
+        nearest: smallest depth in the view where anything is, metres, may be negative. An orthographic camera is then put
+            there, because a depth of 16 bits is the finer the smaller it is.
+
+    Raises:
+        ValueError: the matrices are no camera's.
+    """
+    p, v = np.asarray(projection, np.float64), np.asarray(view, np.float64)
+    if p.shape != (4, 4) or v.shape != (4, 4) or not (np.isfinite(p).all() and np.isfinite(v).all()):
+        raise ValueError("a camera has two finite 4×4 matrices")
+    orthographic = bool(p[3, 3] != 0)
+    near, far = (limit * metres_per_unit for limit in clip_planes(p))
+    camera_to_world = np.linalg.inv(v)
+    camera_to_world[:3, 3] *= metres_per_unit
+    world_to_camera = np.array(world_to_camera_opencv(camera_to_world), np.float64)
+    if orthographic:
+        fx, fy = width / 2 * p[0, 0] / metres_per_unit, height / 2 * p[1, 1] / metres_per_unit
+        cx, cy = width / 2 * (p[0, 3] + 1), height / 2 * (1 - p[1, 3])
+        near = near if nearest is None else min(max(near, nearest), far - NEAR_M)
+        back = NEAR_M - near if nearest is not None else max(0.0, NEAR_M - near)
+        world_to_camera[2, 3] += back
+        near, far = near + back, far + back
+    else:
+        fx, fy = width / 2 * p[0, 0], height / 2 * p[1, 1]
+        cx, cy = width / 2 * (1 - p[0, 2]), height / 2 * (1 + p[1, 2])
+        back, near = 0.0, max(near, NEAR_M)
+    if not near < far < FAR_M:  # float32 matrices cannot hold a clip end that is very far
+        far = FAR_M
+    return ViewCamera(Camera(Intrinsics(fx, fy, cx, cy, width, height), world_to_camera, orthographic, near, far), back)
+
+
+def clip_planes(projection: ArrayLike) -> tuple[float, float]:
+    """Clip start and end of an OpenGL projection (4, 4), in its unit; the end is infinite where rounding has swallowed it."""
+    p = np.asarray(projection, np.float64)
+    a, b = float(p[2, 2]), float(p[2, 3])
+    if p[3, 3] != 0:  # a = −2 / (f − n), b = −(f + n) / (f − n)
+        return (b + 1) / a, (b - 1) / a
+    far = b / (a + 1) if a + 1 < 0 else np.inf  # a = −(f + n) / (f − n), b = −2 f n / (f − n)
+    return b / (a - 1), far

@@ -1,0 +1,374 @@
+"""Which photos a picture shows, where they stand, and how the backend comes to hold them.
+
+Shared by the viewport's overlay and the render engine. A photo stands for its splats in whatever way it is displayed: where the
+display hides the points in favour of the surface, the surface says whether the photo is seen.
+
+The backend gets the points as their data-block holds them, one Blender unit as one metre; the unit of the scene, levelling,
+calibration, duplicates and animation are all in the instance's matrix, so nothing of that needs another upload.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points
+from image_to_3d.core.axes import matrix_to_opencv, points_to_opencv
+from image_to_3d.protocol.messages import Instance, UploadScene, cloud_fields
+
+from . import properties
+from .scene import pointcloud
+
+_COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
+_MAX_NESTED = 8  # collections that instance collections
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The points of a photo as one picture shows them.
+
+    Attributes:
+        uid: ``session_uid`` of their data-block.
+        name: of their object.
+        object_to_world: (4, 4), data-block → OpenCV frame, metres.
+        box: (8, 3) corners of the box around them, OpenCV frame, metres.
+    """
+
+    uid: int
+    name: str
+    object_to_world: NDArray[np.float64]
+    box: NDArray[np.float64]
+
+    def instance(self, scene: str) -> Instance:
+        """As the wire has it, with the id of the scene that the backend holds for this data-block."""
+        return Instance(scene, [float(v) for v in self.object_to_world.ravel()])
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a picture shows.
+
+    Attributes:
+        placed: in the order of the objects.
+        refused: one sentence for each photo that cannot be drawn.
+    """
+
+    placed: tuple[Placed, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def uids(self) -> set[int]:
+        """Data-blocks whose scenes have to be resident."""
+        return {placed.uid for placed in self.placed}
+
+    def nearest(self, view: Matrix, metres_per_unit: float) -> float | None:
+        """Smallest depth of a box in a view (``RegionView3D.view_matrix``), metres; None where nothing is shown."""
+        if not self.placed:
+            return None
+        forward = np.array(view)[2] * -1.0
+        row = np.append(points_to_opencv(forward[:3]), forward[3] * metres_per_unit)
+        return float(min((placed.box @ row[:3]).min() for placed in self.placed) + row[3])
+
+
+def in_viewport(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, space: bpy.types.SpaceView3D) -> Shown:
+    """What a viewport shows: visible, not hidden, in its local view if it has one. Main thread."""
+    seen = set(_collections(view_layer.layer_collection, render=False))
+
+    def visible(obj: bpy.types.Object) -> bool:
+        if obj.hide_get(view_layer=view_layer) or not _in(obj, seen):
+            return False
+        return space.local_view is None or obj.local_view_get(space)
+
+    return _shown(scene, view_layer, visible, lambda obj: obj.matrix_world, render=False)
+
+
+def in_render(depsgraph: bpy.types.Depsgraph) -> Shown:
+    """What a render of ``depsgraph`` shows."""
+    view_layer = depsgraph.view_layer
+    seen = set(_collections(view_layer.layer_collection, render=True))
+    return _shown(
+        depsgraph.scene,
+        view_layer,
+        lambda obj: _in(obj, seen),
+        lambda obj: obj.evaluated_get(depsgraph).matrix_world,
+        render=True,
+    )
+
+
+MatrixOf = Callable[[bpy.types.Object], Matrix]
+
+
+def _shown(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    visible: Callable[[bpy.types.Object], bool],
+    matrix_of: MatrixOf,
+    render: bool,
+) -> Shown:
+    metres_per_unit = scene.unit_settings.scale_length
+    placed, refused = [], []
+    # A render may begin before anybody was told of the last change.
+    for name in _look(view_layer) if render else _candidates(scene, view_layer):
+        obj = view_layer.objects.get(name)
+        if obj is None or not visible(_stand_in(obj)) or _disabled(_stand_in(obj), render):
+            continue
+        for points, matrix in _instances(obj, matrix_of, render):
+            if not len(_positions(points)):
+                continue
+            try:
+                placed.append(_place(points, matrix, metres_per_unit))
+            except ImageTo3DError as error:
+                refused.append(str(error))
+    return Shown(tuple(placed), tuple(refused))
+
+
+def _instances(
+    obj: bpy.types.Object, matrix_of: MatrixOf, render: bool, depth: int = 0
+) -> Iterator[tuple[bpy.types.Object, Matrix]]:
+    """Points that an object is or, as an instance of a collection, brings, with their matrices."""
+    if obj.image_to_3d.role == "POINTS":
+        yield obj, _matrix(obj, matrix_of, render)
+    if not _instances_collection(obj) or depth == _MAX_NESTED:
+        return
+    base = _matrix(obj, matrix_of, render) @ Matrix.Translation(-obj.instance_collection.instance_offset)
+    for member in _members(obj.instance_collection, render):
+        if not _disabled(_stand_in(member), render):
+            for points, matrix in _instances(member, matrix_of, render, depth + 1):
+                yield points, base @ matrix
+
+
+def _instances_collection(obj: bpy.types.Object) -> bool:
+    return obj.instance_type == "COLLECTION" and obj.instance_collection is not None
+
+
+def _members(collection: bpy.types.Collection, render: bool) -> Iterator[bpy.types.Object]:
+    if not (collection.hide_render if render else collection.hide_viewport):
+        yield from collection.objects
+        for child in collection.children:
+            yield from _members(child, render)
+
+
+def _stand_in(obj: bpy.types.Object) -> bpy.types.Object:
+    """The object whose visibility is the photo's: the surface where that is displayed in place of the points."""
+    if obj.image_to_3d.role == "POINTS":
+        root = properties.root_of(obj)
+        if root is not None and root.image_to_3d.display == "SURFACE":
+            surfaces = (child for child in root.children if child.image_to_3d.role == "SURFACE")
+            return next(surfaces, root)
+    return obj
+
+
+def _disabled(obj: bpy.types.Object, render: bool) -> bool:
+    return obj.hide_render if render else obj.hide_viewport
+
+
+def _collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy.types.Collection]:
+    """Collections of a view layer that are seen."""
+    collection = layer.collection
+    hidden = collection.hide_render if render else layer.hide_viewport or collection.hide_viewport
+    if layer.exclude:
+        hidden = True
+    if not hidden:
+        yield collection
+    for child in layer.children:
+        if not hidden or layer.exclude:  # an excluded collection may hold one that is not
+            yield from _collections(child, render)
+
+
+def _in(obj: bpy.types.Object, collections: set[bpy.types.Collection]) -> bool:
+    return any(obj.name in collection.objects for collection in collections)
+
+
+def _matrix(obj: bpy.types.Object, matrix_of: MatrixOf, render: bool) -> Matrix:
+    """Object → world; of what is disabled, and so not evaluated, by way of its parent."""
+    if _disabled(obj, render) and obj.parent is not None and obj.parent_type == "OBJECT":
+        return _matrix(obj.parent, matrix_of, render) @ obj.matrix_parent_inverse @ obj.matrix_basis
+    return matrix_of(obj)
+
+
+def _positions(points: bpy.types.Object) -> Any:
+    attribute = points.data.attributes.get("position")
+    return () if attribute is None else attribute.data
+
+
+def _place(points: bpy.types.Object, matrix: Matrix, metres_per_unit: float) -> Placed:
+    missing = [name for name in _COLUMNS if name not in points.data.attributes]
+    if missing:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"{points.name} cannot be drawn: its points have no {missing[0]}.",
+            "Press Update to make them again.",
+        )
+    try:
+        blender_points.similarity(np.array(matrix))
+    except ImageTo3DError:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"{points.name} cannot be drawn: it is stretched unevenly, sheared, mirrored or flattened.",
+            "Give it the same positive scale along X, Y and Z.",
+        ) from None
+    object_to_world = matrix_to_opencv(np.array(matrix), metres_per_unit)
+    corners = points_to_opencv(np.array([tuple(corner) for corner in points.bound_box]))
+    box = corners @ object_to_world[:3, :3].T + object_to_world[:3, 3]
+    return Placed(points.data.session_uid, points.name, object_to_world, box)
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """The points of a data-block on their way to the backend.
+
+    Attributes:
+        uid: of the data-block.
+        version: of its content.
+        make: gives the message, which takes a while; any thread.
+    """
+
+    uid: int
+    version: int
+    make: Callable[[], UploadScene]
+
+
+@dataclass(frozen=True)
+class _Held:
+    scene: str
+    version: int
+
+
+class Residency:
+    """Which scene of the backend holds which data-block. Any thread, but for :meth:`read`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[int, _Held] = {}
+        self._versions: dict[int, int] = {}
+        self._base = 0
+
+    def scene(self, uid: int) -> str | None:
+        """Id of the scene, or None if there is none with the content as it is now."""
+        with self._lock:
+            held = self._held.get(uid)
+            return held.scene if held is not None and held.version == self._version(uid) else None
+
+    def latest(self, uid: int) -> str | None:
+        """Id of the scene with the content as it is now or, until that has been sent, as it was before."""
+        with self._lock:
+            held = self._held.get(uid)
+            return None if held is None else held.scene
+
+    def read(self, placed: Placed) -> Upload:
+        """Take the points out of bpy. Main thread, or a render's.
+
+        Raises:
+            ImageTo3DError: they are gone.
+        """
+        points = bpy.data.objects.get(placed.name)
+        if points is None or points.data is None or points.data.session_uid != placed.uid:
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{placed.name} is gone.", "Undo, or press Update.")
+        with self._lock:
+            version = self._version(placed.uid)
+        columns = [pointcloud.read(points, name) for name in _COLUMNS]
+        return Upload(placed.uid, version, lambda: _message(*columns))
+
+    def arrived(self, upload: Upload, scene: str) -> str | None:
+        """The backend holds an upload as ``scene``; returns the scene that it replaces, to be dropped, if there is one."""
+        with self._lock:
+            before = self._held.get(upload.uid)
+            self._held[upload.uid] = _Held(scene, upload.version)
+            needed = {held.scene for held in self._held.values()}
+        return before.scene if before is not None and before.scene not in needed else None
+
+    def changed(self, uid: int | None = None) -> None:
+        """The content of a data-block, or of all, is another from now on."""
+        with self._lock:
+            if uid is None:
+                self._base += 1
+            else:
+                self._versions[uid] = self._versions.get(uid, 0) + 1
+
+    def lost(self) -> None:
+        """The backend holds nothing any more."""
+        with self._lock:
+            self._held.clear()
+
+    def _version(self, uid: int) -> int:
+        return self._base + self._versions.get(uid, 0)
+
+
+def _message(
+    positions: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    rotations: NDArray[np.float32],
+    opacities: NDArray[np.float32],
+    colours: NDArray[np.float32],
+) -> UploadScene:
+    where_they_are = blender_points.similarity(np.eye(4))
+    cloud = blender_points.to_cloud(positions, scales, rotations, colours, opacities, where_they_are)
+    return UploadScene(**cloud_fields(cloud))
+
+
+_residency = Residency()
+_names: dict[tuple[int, str], list[str]] = {}  # objects that may bring points, by scene and view layer
+
+
+def residency() -> Residency:
+    """Of this Blender."""
+    return _residency
+
+
+def _candidates(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+    """Names of the objects that are points or instance a collection: looked for anew only after something changed."""
+    key = scene.session_uid, view_layer.name
+    if key not in _names:
+        _names[key] = _look(view_layer)
+    return _names[key]
+
+
+def _look(view_layer: bpy.types.ViewLayer) -> list[str]:
+    return [obj.name for obj in view_layer.objects if obj.image_to_3d.role == "POINTS" or _instances_collection(obj)]
+
+
+@persistent
+def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    _names.clear()
+    for update in depsgraph.updates:
+        if update.is_updated_geometry and isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
+            _residency.changed(update.id.original.session_uid)  # evaluated copies have none
+
+
+@persistent
+def _on_other_state(*_: Any) -> None:
+    _names.clear()
+    _residency.changed()
+
+
+def _handlers() -> list[tuple[Any, Any]]:
+    handlers = bpy.app.handlers
+    return [
+        (handlers.depsgraph_update_post, _on_update),
+        (handlers.load_post, _on_other_state),
+        (handlers.undo_post, _on_other_state),
+        (handlers.redo_post, _on_other_state),
+    ]
+
+
+def register() -> None:
+    """Watch the data from now on."""
+    for handlers, function in _handlers():
+        handlers.append(function)
+
+
+def unregister() -> None:
+    """Stop watching."""
+    for handlers, function in _handlers():
+        if function in handlers:
+            handlers.remove(function)
+    _names.clear()
+    _residency.lost()
