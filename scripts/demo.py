@@ -16,7 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from environments import REPOSITORY, SetupError, available_blenders, backend_environment, blender_environment
+from environments import (
+    REPOSITORY,
+    SetupError,
+    available_blenders,
+    backend_environment,
+    blender_environment,
+    extension,
+)
 
 STEPS = REPOSITORY / "scripts" / "demo_steps"
 SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
@@ -50,11 +57,19 @@ def main() -> int:
         print(f"{failure}", file=sys.stderr)
         return 3
     seconds = {"environments": time.monotonic() - started}
+    started = time.monotonic()
+    try:
+        archive = extension(backend.python)
+    except SetupError as failure:
+        print(failure, file=sys.stderr)
+        return 3
+    seconds["extension"] = time.monotonic() - started
     output = args.output.resolve()
     with tempfile.TemporaryDirectory(prefix="image-to-3d-demo-") as folder:
         return run(
             backend.python,
             blender.python,
+            archive,
             photo.resolve(),
             depth and depth.resolve(),
             args.focal_mm,
@@ -67,6 +82,7 @@ def main() -> int:
 def run(
     backend: Path,
     blender: Path,
+    archive: Path,
     photo: Path,
     depth: Path | None,
     focal_mm: float | None,
@@ -74,21 +90,13 @@ def run(
     work: Path,
     seconds: dict[str, float],
 ) -> int:
-    """The job itself, in a folder for what is thrown away: zip, Blender's settings, keys of the backend."""
+    """The job itself, in a folder for what is thrown away: Blender's settings, keys of the backend."""
     environment = {
         **os.environ,
         "IMAGE_TO_3D_HOME": str(work / "home"),
         "BLENDER_USER_RESOURCES": str(work / "blender"),
     }
     (work / "blender").mkdir()
-
-    start = time.monotonic()
-    if _step(
-        [backend, REPOSITORY / "scripts" / "build_extension.py", "--output-dir", work / "zip"], environment, quiet=True
-    ):
-        return 3
-    extension = next((work / "zip").glob("*.zip"))
-    seconds["extension"] = time.monotonic() - start
 
     start = time.monotonic()
     server = subprocess.Popen(
@@ -101,7 +109,7 @@ def run(
             return 3
         seconds["backend_start"] = time.monotonic() - start
         job = {
-            "extension": str(extension),
+            "extension": str(archive),
             "photo": str(photo),
             "depth": str(depth or ""),
             "focal_mm": focal_mm,
@@ -123,11 +131,8 @@ def run(
     return _step([backend, STEPS / "in_backend.py", work / "job.json"], environment)
 
 
-def _step(command: list[Path | str], environment: dict[str, str], quiet: bool = False) -> int:
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, stdout=subprocess.DEVNULL if quiet else None
-    )
-    return done.returncode
+def _step(command: list[Path | str], environment: dict[str, str]) -> int:
+    return subprocess.run([str(part) for part in command], env=environment).returncode
 
 
 if __name__ == "__main__":

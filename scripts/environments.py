@@ -1,4 +1,4 @@
-"""The environments that demo and tests run in, made below ``.envs/`` with nothing but Python and pip.
+"""The environments that demo and tests run in, and the extension's zip, made below ``.envs/`` with nothing but Python and pip.
 
 ``backend`` holds this project with its dependencies, ``blender-X.Y.Z`` a real Blender as the module ``bpy``.
 Set ``IMAGE_TO_3D_ENVS`` to keep them elsewhere, for example to share them between clones.
@@ -111,6 +111,30 @@ def blender_environment(version: str) -> Environment:
     return environment
 
 
+def extension(python: Path) -> Path:
+    """The extension's zip of this machine, built anew only when its sources change: demos need no network after the first run.
+
+    Args:
+        python: runs ``build_extension.py``; needs pip.
+
+    Raises:
+        SetupError: it cannot be built.
+    """
+    sources = [CONSTRAINTS, REPOSITORY / "pyproject.toml", REPOSITORY / "scripts" / "build_extension.py"]
+    for folder in ("blender_addon", "backend"):
+        tree = (REPOSITORY / folder).rglob("*")
+        sources += [path for path in tree if path.is_file() and not {"__pycache__", "build"} & set(path.parts)]
+    digest = hashlib.sha256()
+    for path in sorted(path for path in sources if ".egg-info" not in str(path)):
+        digest.update(f"{path.relative_to(REPOSITORY)}\n".encode() + path.read_bytes())
+    folder = ENVIRONMENTS / "extension" / digest.hexdigest()[:16]
+    if not list(folder.glob("*.zip")):
+        shutil.rmtree(folder.parent, ignore_errors=True)  # those of older sources
+        print("Building the extension …", flush=True)
+        _run([python, REPOSITORY / "scripts" / "build_extension.py", "--output-dir", folder], "The extension")
+    return next(folder.glob("*.zip"))
+
+
 def _make(name: str, python: Path, requirements: list[str], inputs: bytes) -> Environment:
     """Create or complete an environment; nothing happens if it already holds what ``inputs`` describe."""
     environment = Environment(name, ENVIRONMENTS / name)
@@ -122,16 +146,16 @@ def _make(name: str, python: Path, requirements: list[str], inputs: bytes) -> En
     print(f"Making the environment {name} …", flush=True)
     stamp.unlink(missing_ok=True)
     if not environment.python.exists():
-        _run([python, "-m", "venv", environment.folder], name)
+        _run([python, "-m", "venv", environment.folder], f"The environment {name}")
     pip = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, *requirements], name)
+    _run([*pip, *requirements], f"The environment {name}")
     stamp.write_text(digest)
     print(f"Made the environment {name} in {time.monotonic() - start:.0f} s.", flush=True)
     return environment
 
 
-def _run(command: list[str | Path], name: str) -> None:
+def _run(command: list[str | Path], what: str) -> None:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip() and "WARNING" not in line]
-        raise SetupError(f"The environment {name} cannot be made: " + (lines[-1] if lines else "no reason given"))
+        raise SetupError(f"{what} cannot be made: " + (lines[-1] if lines else "no reason given"))
