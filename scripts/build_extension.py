@@ -3,9 +3,10 @@
 
     python scripts/build_extension.py --output-dir dist [--platform linux-x64] [--platform windows-x64] …
 
-Needs Python ≥ 3.11 and pip. The zip holds the add-on, this repository's pure-Python package as a wheel, and the wheels of its
-few dependencies for each Python that a Blender carries. Every Blender takes from it what fits. With ``--blender-python`` (a
-Python that has bpy) Blender's own command line tool checks the result as well.
+Needs Python ≥ 3.11 and pip. The zip holds the add-on, this repository's complete package as a pure-Python wheel, and the wheels
+that Blender itself needs of it for each Python that a Blender carries. Every Blender takes from it what fits. *Install Backend*
+installs the same wheel, with the tested versions in ``constraints.txt``: add-on and backend never differ. With
+``--blender-python`` (a Python that has bpy) Blender's own command line tool checks the result as well.
 """
 
 from __future__ import annotations
@@ -41,9 +42,6 @@ class Wheels:
 
 NATIVE = (Wheels("pyzmq==27.1.0", ("3.11", "3.13")), Wheels("msgpack==1.1.2", ("3.11", "3.13", "3.14")))
 PURE = ("platformdirs==4.5.0", "plyfile==1.1.5")
-IO_MODULES = ("__init__.py", "atomic.py", "ply.py", "rows.py", "scenes.py", "splat.py", "spz.py")
-"""Of ``image_to_3d.io``: what needs no Pillow."""
-
 PLATFORMS = {
     "linux-x64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
     "windows-x64": ("win_amd64",),
@@ -93,6 +91,7 @@ def build(platform: str, output_dir: Path, blender_python: Path | None = None) -
         source = Path(folder) / "image_to_3d"
         shutil.copytree(ADDON, source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
         shutil.copy(REPOSITORY / "LICENSE", source / "LICENSE")
+        shutil.copy(REPOSITORY / "scripts" / "constraints.txt", source / "constraints.txt")
         wheels = collect_wheels(platform, source / "wheels")
         listed = "".join(f'  "./wheels/{wheel.name}",\n' for wheel in wheels)
         text = _before_tables(manifest, f'platforms = ["{platform}"]\nwheels = [\n{listed}]\n')
@@ -126,30 +125,14 @@ def collect_wheels(platform: str, folder: Path) -> list[Path]:
 
 
 def build_own_wheel(folder: Path) -> None:
-    """The parts of the backend's package that the add-on shares with it: formulas, protocol and files of Gaussians, pure Python."""
+    """The whole package with its server, engines and the weights of ``lite``; Blender loads only what needs no torch of it."""
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
-        package = tree / "backend" / "image_to_3d"
-        for part in ("core", "protocol"):
-            shutil.copytree(
-                REPOSITORY / "backend" / "image_to_3d" / part,
-                package / part,
-                ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
-            )
-        shutil.copy(REPOSITORY / "backend" / "image_to_3d" / "__init__.py", package)
-        (package / "io").mkdir()
-        for name in IO_MODULES:
-            shutil.copy(REPOSITORY / "backend" / "image_to_3d" / "io" / name, package / "io")
-        shutil.copy(REPOSITORY / "LICENSE", tree)
-        project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-        (tree / "pyproject.toml").write_text(
-            '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n'
-            f'[project]\nname = "{project["name"]}"\nversion = "{project["version"]}"\n'
-            f'description = "Formulas and protocol shared with the backend"\nlicense = "{project["license"]}"\n'
-            'license-files = ["LICENSE"]\nrequires-python = ">=3.10"\n'
-            '[tool.setuptools.packages.find]\nwhere = ["backend"]\n',
-            "utf-8",
+        shutil.copytree(
+            REPOSITORY / "backend", tree / "backend", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
         )
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(REPOSITORY / name, tree)
         built = tree / "built"
         pip("wheel", "-w", built, tree)
         (wheel,) = built.glob("*.whl")
@@ -217,11 +200,27 @@ def check(source: Path) -> None:
     problems += [
         f"there is no wheel for Python {p}" for p in ("cp311", "cp313") if not any(f"-{p}-" in w for w in wheels)
     ]
+    if not (source / "constraints.txt").is_file():
+        problems.append("the tested versions (constraints.txt) are missing")
+    problems += missing_parts(source / "wheels")
     versions = {manifest["version"], *(w.split("-")[1] for w in wheels if w.startswith("image_to_3d-"))}
     if len(versions) != 1:
         problems.append(f"the add-on and its package have different versions: {', '.join(sorted(versions))}")
     if problems:
         raise SystemExit("The extension is not valid: " + "; ".join(problems) + ".")
+
+
+PARTS = ("cli/__init__.py", "server/service.py", "engines/lite/weights.npz", "protocol/messages.py", "core/__init__.py")
+"""Files without which the wheel could not be installed as a backend."""
+
+
+def missing_parts(folder: Path) -> list[str]:
+    """What the wheel of this project lacks, in words."""
+    for wheel in folder.glob("image_to_3d-*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            names = set(archive.namelist())
+        return [f"the wheel lacks {part}" for part in PARTS if f"image_to_3d/{part}" not in names]
+    return ["the wheel of this project is missing"]
 
 
 def blender_check(python: Path, path: Path) -> None:
