@@ -73,6 +73,11 @@ class InstallError(Exception):
         self.hint = hint
 
 
+def n_(text: str) -> str:
+    """Marks a text for translation, as ``pgettext_n`` of Blender does; the panel looks it up."""
+    return text
+
+
 # --- what is installed ---------------------------------------------------------------------------------------------------
 
 
@@ -492,7 +497,7 @@ class Installer:
                 raise _disk_error(error, self.folder) from None
             finally:
                 self._log = self._lock = None
-        self.progress("Done", 1.0)
+        self.progress(n_("Done"), 1.0)
         return record
 
     def _make(self, started: float) -> Installation:
@@ -508,13 +513,13 @@ class Installer:
         _delete(temporary)
         temporary.mkdir()
         torch = f"torch=={self.source.torch}{self.torch.suffix}"
-        self.progress("Installing PyTorch", 0.05)
+        self.progress(n_("Installing PyTorch"), 0.05)
         self._pip(python, [torch, "torchvision"], self.torch.index)  # a build of the same kind has the higher version
-        self.progress("Installing the backend", 0.8)
+        self.progress(n_("Installing the backend"), 0.8)
         extras = "cuda,exr,video" if self.torch.name == "cuda" else "exr,video"
         package = f"image-to-3d[{extras}] @ {self.source.wheel.resolve().as_uri()}"
         self._pip(python, [torch, "torchvision", package])
-        self.progress("Checking", 0.95)
+        self.progress(n_("Checking"), 0.95)
         facts = self._check(python)
         record = Installation(
             folder=self.folder,
@@ -563,12 +568,12 @@ class Installer:
     def _environment(self, folder: Path) -> Path:
         """The environment's Python; one that an earlier try has begun is used if it still runs."""
         python = interpreter(folder)
-        self.progress("Making an environment", 0.02)
+        self.progress(n_("Making an environment"), 0.02)
         if not self._is_private(python, folder):
             _delete(folder)
             code = self._command([self.python.path, "-I", "-m", "venv", str(folder)])
             if code or not self._is_private(python, folder):
-                raise self._failure("python", "Python cannot make an environment")
+                raise explain("python", list(self._tail))
         return python
 
     def _is_private(self, python: Path, folder: Path) -> bool:
@@ -586,7 +591,7 @@ class Installer:
         command += ["raw" if self._can_report(python) else "off", "-c", str(self.source.constraints)]
         command += ["--extra-index-url", index] if index else []
         if self._command([*command, *requirements]):
-            raise self._failure("pip", "pip could not install the backend")
+            raise explain("pip", list(self._tail))
 
     @staticmethod
     def _can_report(python: Path) -> bool:
@@ -606,10 +611,10 @@ class Installer:
             "facts = {'torch': torch.__version__, 'python': platform.python_version(), 'base': base, 'device': device}\n"
             "print('FACTS ' + json.dumps(facts))"
         )
-        code_of_exit = self._command([str(python), "-I", "-c", code])
+        failed = self._command([str(python), "-I", "-c", code])
         facts = next((line for line in reversed(self._tail) if line.startswith("FACTS ")), None)
-        if code_of_exit or facts is None:
-            raise self._failure("broken", "What was installed does not start")
+        if failed or facts is None:
+            raise explain("broken", list(self._tail))
         return json.loads(facts.removeprefix("FACTS "))
 
     def _command(self, command: list[str]) -> int:
@@ -667,18 +672,14 @@ class Installer:
         self._fetched += total if done == total else 0
         so_far = self._fetched + (0 if done == total else done)
         share = min(so_far / self.torch.download_bytes, 1.0)
-        self.progress(
-            f"Fetching {so_far / 1e6:,.0f} of about {self.torch.download_bytes / 1e6:,.0f} MB", 0.05 + 0.75 * share
-        )
+        stage = n_("Fetching {0} of about {1} MB").format(round(so_far / 1e6), round(self.torch.download_bytes / 1e6))
+        self.progress(stage, 0.05 + 0.75 * share)
 
     def _write(self, line: str) -> None:
         self.say(line)
         if self._log is not None:
             self._log.write(line + "\n")
             self._log.flush()
-
-    def _failure(self, problem: Problem, what: str) -> InstallError:
-        return explain(problem, what, list(self._tail))
 
 
 _NO_NETWORK = re.compile(
@@ -691,34 +692,41 @@ _NO_SPACE = re.compile(
 )
 
 
-def explain(problem: Problem, what: str, said: list[str]) -> InstallError:
+def explain(problem: Problem, said: list[str]) -> InstallError:
     """The sentence for a command that failed.
 
     Args:
-        problem: if its words name none that is better known.
-        what: it could not do, without a full stop.
+        problem: what failed, if its words tell nothing better: ``python`` (making the environment), ``pip`` or ``broken``.
         said: its lines.
     """
     if any(_NO_SPACE.search(line) for line in said):
         return InstallError(
-            "space", "The disk is full.", "Free some space; what was fetched is kept, and Resume goes on."
+            "space", "The disk is full.", "Free some space, then press Resume: what was fetched is kept."
         )
-    errors = [line.removeprefix("ERROR: ").strip() for line in said if line.startswith("ERROR: ")]
-    unreachable = any(_NO_NETWORK.search(line) for line in said)
-    if unreachable:
+    if any(_NO_NETWORK.search(line) for line in said):
         return InstallError(
             "network",
             "The package index cannot be reached.",
-            "Check the network, proxy and firewall; then press Resume, which goes on where it stopped.",
+            "Check the network, proxy and firewall, then press Resume: it goes on where it stopped.",
         )
-    meaningful = errors or [line.strip() for line in said if line.strip() and not line.startswith(("WARNING", " "))]
-    last = meaningful[-1].rstrip(".")[:300] if meaningful else "it said nothing"
-    return InstallError(problem, f"{what}: {last}.", "The log below has the details; press Resume to try again.")
+    last = _last_meaningful(said)
+    hint = "The log has the details; press Resume to try again."
+    if problem == "python":
+        return InstallError(problem, f"Python cannot make an environment: {last}.", hint)
+    if problem == "broken":
+        return InstallError(problem, f"What was installed does not start: {last}.", hint)
+    return InstallError(problem, f"pip could not install the backend: {last}.", hint)
+
+
+def _last_meaningful(said: list[str]) -> str:
+    errors = [line.removeprefix("ERROR: ").strip() for line in said if line.startswith("ERROR: ")]
+    others = [line.strip() for line in said if line.strip() and not line.startswith(("WARNING", "[notice]", " "))]
+    return (errors or others or ["it said nothing"])[-1].rstrip(".")[:300]
 
 
 def _disk_error(error: OSError, folder: Path) -> InstallError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return explain("space", "", ["No space left on device"])
+        return explain("pip", ["No space left on device"])
     return InstallError(
         "disk",
         f"{error.filename or folder} cannot be used: {error.strerror or error}.",

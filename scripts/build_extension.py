@@ -129,7 +129,9 @@ def build_own_wheel(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
         shutil.copytree(
-            REPOSITORY / "backend", tree / "backend", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
+            REPOSITORY / "backend",
+            tree / "backend",
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info"),
         )
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(REPOSITORY / name, tree)
