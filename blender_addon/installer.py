@@ -710,7 +710,7 @@ def explain(problem: Problem, said: list[str]) -> InstallError:
             "Check the network, proxy and firewall, then press Resume: it goes on where it stopped.",
         )
     last = _last_meaningful(said)
-    hint = "The log has the details; press Resume to try again."
+    hint = n_("The log has the details; press Resume to try again.")
     if problem == "python":
         return InstallError(problem, f"Python cannot make an environment: {last}.", hint)
     if problem == "broken":
