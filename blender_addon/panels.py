@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from . import properties, session
+from . import properties, queue_layout, session
 from .layouts import Sidebar, draw_failure, fact, warn
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
@@ -29,16 +29,9 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
         current = session.current()
-        column = layout.column()
-        column.enabled = current.job is None
-        _draw_photo(column, recipe)
+        _draw_photo(layout, recipe)
         layout.separator()
-        if current.job is None:
-            row = layout.row()
-            row.scale_y = 1.8
-            row.operator(IMAGE_TO_3D_OT_generate.bl_idname, icon="OUTLINER_OB_POINTCLOUD")
-        else:
-            _draw_progress(layout, current.job)
+        _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
 
@@ -56,14 +49,20 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
         """Lay out the panel."""
         layout = self.layout
         current = session.current()
-        if current.job is None:
-            row = layout.row()
-            row.scale_y = 1.8
-            row.operator("image_to_3d.generate_shown", icon="OUTLINER_OB_POINTCLOUD")
-        else:
-            _draw_progress(layout, current.job)
+        _draw_button(layout, "image_to_3d.generate_shown")
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
+
+
+def _draw_button(layout: bpy.types.UILayout, operator: str) -> None:
+    """The button, and below it what is under way."""
+    row = layout.row()
+    row.scale_y = 1.8
+    if session.current().job is None:
+        row.operator(operator, icon="OUTLINER_OB_POINTCLOUD")
+    else:
+        row.operator(operator, text="Add to Queue", icon="ADD")
+    queue_layout.draw(layout)
 
 
 class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
@@ -78,7 +77,6 @@ class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.enabled = session.current().job is None
         _draw_settings(layout, context, context.scene.image_to_3d.recipe)
 
 
@@ -163,7 +161,6 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        layout.enabled = session.current().job is None
         recipe = session.shown_root(context).image_to_3d.recipe
         _draw_photo(layout, recipe)
         layout.use_property_split = True
@@ -180,15 +177,6 @@ def _draw_photo(layout: bpy.types.UILayout, recipe: properties.Recipe) -> None:
     layout.template_ID(recipe, "image", open="image.open")
     if recipe.image is not None and recipe.image.preview is not None:
         layout.template_icon(recipe.image.preview.icon_id, scale=6)
-
-
-def _draw_progress(layout: bpy.types.UILayout, job: session.Job) -> None:
-    column = layout.column(align=True)
-    column.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
-    column.label(text=f"{session.stage_text(job.stage)} · {job.elapsed:.0f} s")
-    row = layout.row()
-    row.scale_y = 1.4
-    row.operator("image_to_3d.cancel", icon="CANCEL")
 
 
 def _draw_engine_state(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
@@ -210,6 +198,7 @@ def _length(context: bpy.types.Context, metres: float) -> str:
 
 _CLASSES = (
     IMAGE_TO_3D_PT_main,
+    IMAGE_TO_3D_PT_image_editor,
     IMAGE_TO_3D_PT_settings,
     IMAGE_TO_3D_PT_result,
     IMAGE_TO_3D_PT_recipe,

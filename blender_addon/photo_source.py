@@ -1,6 +1,6 @@
 """What is sent to the backend: the bytes of a photo file where there is one, else the pixels of a Blender image.
 
-Taking from bpy happens on the main thread (:func:`from_recipe`); reading and converting on the client's (:meth:`fields`).
+Taking from bpy happens on the main thread (:func:`from_stored`); reading and converting on the client's (:meth:`fields`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.colour import linear_to_srgb8
 from image_to_3d.protocol.messages import PHOTO_BYTES, bytes_blob
-
-from .properties import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,20 +82,21 @@ def read_bytes(path: Path, what: str) -> bytes:
         ) from None
 
 
-def from_recipe(recipe: Recipe) -> PhotoSource:
-    """The photo that a recipe names. Main thread.
+def from_stored(stored: dict[str, Any]) -> PhotoSource:
+    """The photo that a recipe names, given as its stored values. Main thread.
 
     Raises:
         ImageTo3DError: ``bad_request`` if none is chosen, ``image_unreadable`` if an image holds no pixels.
     """
-    if recipe.source == "FILE":
-        if not recipe.photo_path:
+    if stored["source"] == "FILE":
+        if not stored["photo_path"]:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No photo is chosen.", "Choose a photo first.")
-        path = Path(bpy.path.abspath(recipe.photo_path))
+        path = Path(bpy.path.abspath(stored["photo_path"]))
         return PhotoSource(path.name, path=path)
-    if recipe.image is None:
+    image = bpy.data.images.get(stored["image"]) if stored["image"] else None
+    if image is None:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No image is chosen.", "Choose an image first.")
-    return from_image(recipe.image)
+    return from_image(image)
 
 
 def from_image(image: bpy.types.Image) -> PhotoSource:

@@ -11,134 +11,31 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
-from bpy.app.translations import pgettext_iface as iface_
-from bpy.app.translations import pgettext_n as n_
 
-from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import (
     Message,
     Predict,
     ProgressReport,
-    Result,
     Shutdown,
     Status,
     Welcome,
-    bytes_blob,
 )
-from image_to_3d.protocol.schema import SchemaError
 
 from . import photo_source, preferences, properties, translations
 from .backend_process import BackendProcess, BackendSettings, running
 from .background import Background
-from .photo_source import PhotoSource
+from .jobs import Arrival, Job
 from .scene import build
 
 TICK_SECONDS = 0.05
-_STAGES = {
-    "read": n_("Reading the photo"),
-    "start": n_("Starting the backend"),
-    "connect": n_("Connecting"),
-    "decode": n_("Decoding the photo"),
-    "preprocess": n_("Preparing the photo"),
-    "network": n_("Running the network"),
-    "postprocess": n_("Making Gaussians"),
-    "lift": n_("Lifting pixels to their depth"),
-    "pack": n_("Sending the result"),
-    "waiting": n_("Waiting for other jobs"),
-    "build": n_("Ready: leave the current mode to see it"),
-}
-
-
-def stage_text(stage: str) -> str:
-    """Words for a stage; unknown ones speak for themselves."""
-    return iface_(_STAGES.get(stage, stage.capitalize()))
-
-
-@dataclass(frozen=True, eq=False)
-class Arrival:
-    """A finished job, made ready on the client's thread.
-
-    Attributes:
-        result: as the backend sent it.
-        points: in the Blender frame.
-        surface: in the Blender frame, or None.
-    """
-
-    result: Result
-    points: blender_points.BlenderPoints
-    surface: blender_surface.BlenderSurface | None
-
-
-@dataclass(eq=False)
-class Job:
-    """A photo on its way.
-
-    Attributes:
-        recipe: stored values of the recipe it was started with.
-        scene: name of the scene it goes to.
-        metres_per_unit: of that scene when it was started.
-        source: the photo.
-        root: name of the root whose objects get the result; empty: new objects are made.
-        stage, fraction: latest progress.
-        given_up: set when the person cancels; read by the client's thread.
-        arrival: set when it is ready to be built.
-    """
-
-    recipe: dict[str, Any]
-    scene: str
-    metres_per_unit: float
-    source: PhotoSource
-    root: str = ""
-    ticket: int = 0
-    stage: str = "read"
-    fraction: float = 0.0
-    started: float = field(default_factory=time.monotonic)
-    given_up: threading.Event = field(default_factory=threading.Event)
-    arrival: Arrival | None = None
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the button was pressed."""
-        return time.monotonic() - self.started
-
-    def request(self, message: dict[str, Any], depth_path: str) -> Predict:
-        """The message to the backend. Client's thread."""
-        fields = {**message, **self.source.fields()}
-        if depth_path:
-            path = Path(depth_path)
-            fields |= {
-                "depth_name": path.name,
-                "depth_file": bytes_blob(photo_source.read_bytes(path, n_("depth file"))),
-            }
-        self.stage = "connect"
-        return Predict(**fields)
-
-    def prepare(self, reply: Message) -> Arrival:
-        """Everything about the answer that costs time. Client's thread."""
-        if not isinstance(reply, Result):
-            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
-        try:
-            cloud = reply.to_cloud()
-        except SchemaError as error:
-            raise ImageTo3DError(ErrorCode.INTERNAL, str(error), "Update the add-on and the backend.") from None
-        if not len(cloud):
-            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The photo gave no points.", "Try another photo or engine.")
-        if cloud.intrinsics is None:
-            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
-        if self.given_up.is_set():
-            raise Cancelled
-        points = blender_points.from_cloud(cloud, self.metres_per_unit)
-        vertices = self.recipe["surface_vertices"]
-        if not vertices:
-            return Arrival(reply, points, None)
-        return Arrival(reply, points, blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices)))
 
 
 class Session:
@@ -146,6 +43,8 @@ class Session:
 
     Attributes:
         job: the photo on its way, or None.
+        waiting: photos behind it, in order.
+        failed: photos that failed since the queue was last empty.
         failure: why the last job or test failed, or None.
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
@@ -155,6 +54,8 @@ class Session:
 
     def __init__(self) -> None:
         self.job: Job | None = None
+        self.waiting: list[Job] = []
+        self.failed: list[Job] = []
         self.failure: ImageTo3DError | None = None
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
@@ -171,53 +72,99 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        return self.job is not None or bool(self._asking) or bool(self._callbacks) or self.background.busy
+        under_way = self.job is not None or bool(self.waiting) or self.background.busy
+        return under_way or bool(self._asking) or bool(self._callbacks)
 
-    def generate(self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> Job:
-        """Start a photo on its way to the scene of ``context``; returns at once.
+    def generate(
+        self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "", photo: Path | None = None
+    ) -> Job:
+        """Start a photo on its way to the scene of ``context``, or queue it behind the one under way; returns at once.
 
         Args:
             context: where the button was pressed.
             recipe: what to make.
             root: name of a root whose objects are to get the result; empty: new objects are made.
+            photo: a file to take in place of the recipe's photo. A depth file of the recipe is not used then.
 
         Raises:
-            ImageTo3DError: ``busy``, or the recipe names no photo.
+            ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
         """
-        if self.job is not None:
-            raise ImageTo3DError(ErrorCode.BUSY, "A photo is already being processed.", "Wait for it or cancel it.")
+        stored = properties.values(recipe)
+        if photo is not None:
+            stored |= {"source": "FILE", "photo_path": str(photo), "image": None, "depth_path": ""}
+            if stored["engine"] == "depth-map":
+                stored["engine"] = "auto"
         scene = context.scene
         job = Job(
-            recipe=properties.values(recipe),
+            recipe=stored,
             scene=scene.name,
             metres_per_unit=scene.unit_settings.scale_length,
-            source=photo_source.from_recipe(recipe),
+            source=photo_source.from_stored(stored),
+            fields=_request_fields(context, stored),
+            depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
             root=root,
         )
-        message = {
-            "engine": recipe.engine if recipe.engine != "auto" else preferences.get(context).engine,
-            "mm35": recipe.mm35 if recipe.focal == "MM35" else None,
-            "fov_deg": math.degrees(recipe.fov) if recipe.focal == "FOV" else None,
-            "resize_depth": recipe.resize_depth,
-            "depth_max": recipe.depth_max or None,
-            "max_gaussians": properties.MAX_GAUSSIANS[recipe.density],
-            "mask": photo_source.mask_of(recipe.mask) if recipe.mask is not None else None,
-        }
-        depth_path = bpy.path.abspath(recipe.depth_path) if recipe.depth_path else ""
-        client = self._thread(context)
-        self.failure = None
-        self.job = job
-        job.ticket = client.submit(lambda: self._request(job, message, depth_path), job.prepare)
+        self._add(job)
         return job
 
+    def _add(self, job: Job) -> None:
+        if self.job is not None or self.waiting:
+            self.waiting.append(job)
+            return
+        self.failure = None
+        self.failed.clear()
+        self._start(job)
+
+    def _start(self, job: Job) -> None:
+        client = self._thread(bpy.context)
+        self.job = job
+        job.stage, job.started = "read", time.monotonic()
+        job.ticket = client.submit(lambda: self._request(job), job.prepare)
+
+    def _start_next(self) -> None:
+        """Carry on with the queue once its head is done."""
+        while self.job is None and self.waiting:
+            job = self.waiting.pop(0)
+            try:
+                self._start(job)
+            except ImageTo3DError as error:
+                self._fail(job, error)
+
+    def _fail(self, job: Job, error: ImageTo3DError) -> None:
+        job.failure = self.failure = error
+        self.failed.append(job)
+
     def cancel(self) -> None:
-        """Give the running job up. The panel is free at once; the backend stops as soon as it can."""
+        """Give the running job up; the next of the queue takes its place. The backend stops as soon as it can."""
         if self.job is None:
             return
         self.job.given_up.set()
         if self._client is not None:
             self._client.cancel(self.job.ticket)
         self.job = None
+
+    def cancel_all(self) -> None:
+        """Give the running job and the queue up."""
+        self.waiting.clear()
+        self.cancel()
+
+    def remove(self, number: int) -> None:
+        """Take a job out, whether it runs, waits or has failed."""
+        if self.job is not None and self.job.number == number:
+            self.cancel()
+        self.waiting = [job for job in self.waiting if job.number != number]
+        self.failed = [job for job in self.failed if job.number != number]
+
+    def retry(self, number: int) -> None:
+        """Queue a failed job again, as it was.
+
+        Raises:
+            ImageTo3DError: the settings of the backend are wrong.
+        """
+        job = next((job for job in self.failed if job.number == number), None)
+        if job is not None:
+            self.failed.remove(job)
+            self._add(replace(job, failure=None, arrival=None, fraction=0.0, given_up=threading.Event()))
 
     def test_connection(self, context: bpy.types.Context) -> None:
         """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`."""
@@ -267,6 +214,7 @@ class Session:
             if self.job is not None and self.job.arrival is not None:
                 self._build(self.job, self.job.arrival)
             self.failure = self.background.pump() or self.failure
+        self._start_next()
         return self.busy
 
     def wait(self, timeout: float) -> None:
@@ -285,8 +233,9 @@ class Session:
             raise self.failure
 
     def forget_job(self) -> None:
-        """Drop the running job and its result: the file it was for is gone."""
-        self.cancel()
+        """Drop the running job, its result and the queue: the file they were for is gone."""
+        self.cancel_all()
+        self.failed.clear()
         self.background.forget()
         self.last_root = ""
 
@@ -319,10 +268,10 @@ class Session:
             self._client = ClientThread(self._find)
         return self._client
 
-    def _request(self, job: Job, message: dict[str, Any], depth_path: str) -> Predict:
+    def _request(self, job: Job) -> Predict:
         """Client's thread."""
         self._connecting = job
-        return job.request(message, depth_path)
+        return job.request()
 
     def _find(self) -> Endpoint:
         """Client's thread."""
@@ -356,7 +305,8 @@ class Session:
     def _handle_job(self, job: Job, event: Event) -> None:
         if event.error is not None:
             self.job = None
-            self.failure = None if event.error.code == ErrorCode.CANCELLED else event.error
+            if event.error.code != ErrorCode.CANCELLED:
+                self._fail(job, event.error)
         elif isinstance(event.reply, ProgressReport):
             job.stage, job.fraction = event.reply.stage, event.reply.fraction
         elif isinstance(event.prepared, Arrival):
@@ -370,10 +320,24 @@ class Session:
         try:
             built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
         except ImageTo3DError as error:
-            self.failure = error
+            self._fail(job, error)
             return
         self.last_root = built.root.name
         bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
+
+
+def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe asks of the backend."""
+    mask = bpy.data.images.get(stored["mask"]) if stored["mask"] else None
+    return {
+        "engine": stored["engine"] if stored["engine"] != "auto" else preferences.get(context).engine,
+        "mm35": stored["mm35"] if stored["focal"] == "MM35" else None,
+        "fov_deg": math.degrees(stored["fov"]) if stored["focal"] == "FOV" else None,
+        "resize_depth": stored["resize_depth"],
+        "depth_max": stored["depth_max"] or None,
+        "max_gaussians": properties.MAX_GAUSSIANS[stored["density"]],
+        "mask": photo_source.mask_of(mask) if mask is not None else None,
+    }
 
 
 def _backend_settings(context: bpy.types.Context) -> BackendSettings:
@@ -430,11 +394,15 @@ def _tick() -> float | None:
 
 
 def redraw() -> None:
-    """Have the panels drawn anew."""
+    """Have the panels drawn anew, not the viewports beside them: a million points take their time."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES", "IMAGE_EDITOR"}:
+            if area.type == "PREFERENCES":
                 area.tag_redraw()
+            elif area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
 
 
 @persistent

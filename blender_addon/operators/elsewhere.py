@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
-from bpy.props import StringProperty
+from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import session
+from image_to_3d.core import ImageTo3DError
+
+from .. import properties, session
 from .generate import IMAGE_TO_3D_OT_generate
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif")
 
 
 class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
-    """Turn a photo into a point cloud in metres, with the settings of the sidebar"""
+    """Turn photos into point clouds in metres, with the settings of the sidebar, one after the other"""
 
     bl_idname = "image_to_3d.import_photo"
     bl_label = "Image to 3D"
     bl_options = {"REGISTER"}
 
-    filter_glob: StringProperty(
-        default="*.jpg;*.jpeg;*.png;*.webp;*.tif;*.tiff;*.bmp;*.heic;*.heif;*.avif", options={"HIDDEN"}
-    )
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES), options={"HIDDEN"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """As for the button."""
         return IMAGE_TO_3D_OT_generate.poll(context)
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Photos that were dropped are taken at once, else the file browser opens."""
+        if self.directory and any(file.name for file in self.files):
+            return self.execute(context)
+        return ImportHelper.invoke(self, context, event)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Choose the photo and press the button."""
+        """Choose the first photo in the panel, as if by hand, and queue all of them."""
+        names = [file.name for file in self.files if file.name]
+        paths = [Path(self.directory) / name for name in names] or [Path(self.filepath)]
         recipe = context.scene.image_to_3d.recipe
-        recipe.source, recipe.photo_path = "FILE", self.filepath
-        return bpy.ops.image_to_3d.generate()
+        chosen = Path(bpy.path.abspath(recipe.photo_path)) if recipe.source == "FILE" and recipe.photo_path else None
+        try:
+            if paths == [chosen]:  # with its depth file
+                session.current().generate(context, recipe)
+            else:
+                jobs = [session.current().generate(context, recipe, photo=path) for path in paths]
+                properties.set_recipe(recipe, jobs[0].recipe)
+        except ImageTo3DError as error:
+            return session.refuse(self, error)
+        session.start_timer()
+        return {"FINISHED"}
 
 
 class IMAGE_TO_3D_OT_generate_shown(bpy.types.Operator):
@@ -44,7 +67,7 @@ class IMAGE_TO_3D_OT_generate_shown(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an image on show."""
         shown = getattr(context.space_data, "image", None)
-        return isinstance(shown, bpy.types.Image) and session.current().job is None
+        return isinstance(shown, bpy.types.Image)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the image and press the button."""
@@ -53,4 +76,18 @@ class IMAGE_TO_3D_OT_generate_shown(bpy.types.Operator):
         return bpy.ops.image_to_3d.generate()
 
 
-CLASSES = (IMAGE_TO_3D_OT_import_photo, IMAGE_TO_3D_OT_generate_shown)
+class IMAGE_TO_3D_FH_photo(bpy.types.FileHandler):
+    """Dropping photos; Blender asks which handler where several take them."""
+
+    bl_idname = "IMAGE_TO_3D_FH_photo"
+    bl_label = "Image to 3D"
+    bl_import_operator = IMAGE_TO_3D_OT_import_photo.bl_idname
+    bl_file_extensions = ";".join(PHOTO_SUFFIXES)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """In 3D viewports and the outliner."""
+        return context.area is not None and context.area.type in {"VIEW_3D", "OUTLINER"}
+
+
+CLASSES = (IMAGE_TO_3D_OT_import_photo, IMAGE_TO_3D_OT_generate_shown, IMAGE_TO_3D_FH_photo)

@@ -1,4 +1,4 @@
-"""The main button, and how to stop it."""
+"""The main button, and how to press it again for what it made."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """One photo at a time."""
-        if session.current().job is not None:
-            cls.poll_message_set("A photo is already being processed")
-            return False
+        """While a photo is under way, others wait behind it."""
         return context.scene is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -46,10 +43,7 @@ class IMAGE_TO_3D_OT_update(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs an object made from a photo, and nothing under way."""
-        if session.current().job is not None:
-            cls.poll_message_set("A photo is already being processed")
-            return False
+        """Needs an object made from a photo."""
         root = session.shown_root(context)
         return root is not None and properties.has_photo(root)
 
@@ -85,23 +79,6 @@ def check_photo(root: bpy.types.Object) -> None:
             )
 
 
-class IMAGE_TO_3D_OT_cancel(bpy.types.Operator):
-    """Stop the photo that is being processed"""
-
-    bl_idname = "image_to_3d.cancel"
-    bl_label = "Cancel"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while something runs."""
-        return session.current().job is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Give the job up."""
-        session.current().cancel()
-        return {"FINISHED"}
-
-
 class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
     """Take the settings of the selected photo object back into the panel, to change them and run again"""
 
@@ -121,4 +98,4 @@ class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (IMAGE_TO_3D_OT_generate, IMAGE_TO_3D_OT_update, IMAGE_TO_3D_OT_cancel, IMAGE_TO_3D_OT_edit_recipe)
+CLASSES = (IMAGE_TO_3D_OT_generate, IMAGE_TO_3D_OT_update, IMAGE_TO_3D_OT_edit_recipe)

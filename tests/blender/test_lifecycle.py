@@ -144,11 +144,3 @@ def test_a_new_file_drops_the_photo_on_its_way(panel) -> None:
     assert panel.session.job is None
     panel.finish()
     assert len(bpy.data.collections) == 1
-
-
-def test_a_second_press_waits_its_turn(panel) -> None:
-    panel.choose_sample()
-    panel.press()
-    assert not bpy.ops.image_to_3d.generate.poll()
-    panel.finish()
-    assert bpy.ops.image_to_3d.generate.poll()

@@ -1,0 +1,133 @@
+"""One photo on its way: what it was started with, how far it is, what came of it.
+
+Everything here but :func:`stage_text` runs away from Blender's main thread and touches no bpy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
+
+from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.protocol import ConnectionLost
+from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
+from image_to_3d.protocol.schema import SchemaError
+
+from . import photo_source
+from .photo_source import PhotoSource
+
+_numbers = itertools.count(1)
+_STAGES = {
+    "read": n_("Reading the photo"),
+    "start": n_("Starting the backend"),
+    "connect": n_("Connecting"),
+    "decode": n_("Decoding the photo"),
+    "preprocess": n_("Preparing the photo"),
+    "network": n_("Running the network"),
+    "postprocess": n_("Making Gaussians"),
+    "lift": n_("Lifting pixels to their depth"),
+    "pack": n_("Sending the result"),
+    "waiting": n_("Waiting for other jobs"),
+    "build": n_("Ready: leave the current mode to see it"),
+}
+
+
+def stage_text(stage: str) -> str:
+    """Words for a stage; unknown ones speak for themselves."""
+    return iface_(_STAGES.get(stage, stage.capitalize()))
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A finished job, made ready on the client's thread.
+
+    Attributes:
+        result: as the backend sent it.
+        points: in the Blender frame.
+        surface: in the Blender frame, or None.
+    """
+
+    result: Result
+    points: blender_points.BlenderPoints
+    surface: blender_surface.BlenderSurface | None
+
+
+@dataclass(eq=False)
+class Job:
+    """A photo on its way.
+
+    Attributes:
+        recipe: stored values of the recipe it was started with.
+        scene: name of the scene it goes to.
+        metres_per_unit: of that scene when it was started.
+        source: the photo.
+        fields: of the message to the backend, but for the files.
+        depth_path: depth file, empty for none.
+        root: name of the root whose objects get the result; empty: new objects are made.
+        number: tells jobs apart.
+        ticket: of the request; 0 while it waits for its turn.
+        stage, fraction: latest progress.
+        given_up: set when the person cancels; read by the client's thread.
+        arrival: set when it is ready to be built.
+        failure: why it failed, or None.
+    """
+
+    recipe: dict[str, Any]
+    scene: str
+    metres_per_unit: float
+    source: PhotoSource
+    fields: dict[str, Any] = field(default_factory=dict)
+    depth_path: str = ""
+    root: str = ""
+    number: int = field(default_factory=lambda: next(_numbers))
+    ticket: int = 0
+    stage: str = "read"
+    fraction: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    given_up: threading.Event = field(default_factory=threading.Event)
+    arrival: Arrival | None = None
+    failure: ImageTo3DError | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self.started
+
+    def request(self) -> Predict:
+        """The message to the backend. Client's thread."""
+        fields = {**self.fields, **self.source.fields()}
+        if self.depth_path:
+            path = Path(self.depth_path)
+            fields |= {
+                "depth_name": path.name,
+                "depth_file": bytes_blob(photo_source.read_bytes(path, n_("depth file"))),
+            }
+        self.stage = "connect"
+        return Predict(**fields)
+
+    def prepare(self, reply: Message) -> Arrival:
+        """Everything about the answer that costs time. Client's thread."""
+        if not isinstance(reply, Result):
+            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
+        try:
+            cloud = reply.to_cloud()
+        except SchemaError as error:
+            raise ImageTo3DError(ErrorCode.INTERNAL, str(error), "Update the add-on and the backend.") from None
+        if not len(cloud):
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The photo gave no points.", "Try another photo or engine.")
+        if cloud.intrinsics is None:
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
+        if self.given_up.is_set():
+            raise Cancelled
+        points = blender_points.from_cloud(cloud, self.metres_per_unit)
+        vertices = self.recipe["surface_vertices"]
+        if not vertices:
+            return Arrival(reply, points, None)
+        return Arrival(reply, points, blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices)))
