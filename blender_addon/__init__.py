@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     backend_panel,
+    film,
     measuring,
     operators,
     panels,
@@ -25,6 +26,7 @@ _MODULES = (
     operators,
     panels,
     measuring,
+    film,
     backend_panel,
     session,
     solid_view,

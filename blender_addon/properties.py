@@ -159,6 +159,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
             ("POINTS", "Points", "Point cloud"),
             ("CAMERA", "Camera", "Camera that matches the photo"),
             ("SURFACE", "Surface", "Mesh of what the photo sees, for snapping and measuring"),
+            ("SAFE_ZONE", "Safe Zone", "How far a camera may go before holes appear"),
         ],
         default="NONE",
     )

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
-from image_to_3d.core import Intrinsics
+from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
 from image_to_3d.core.axes import camera_to_world_blender
-from image_to_3d.core.blender_camera import BlenderLens, intrinsics_from_lens, lens_from_intrinsics
+from image_to_3d.core.blender_camera import BlenderLens, BlenderView, intrinsics_from_lens, lens_from_intrinsics
 from image_to_3d.core.orientation import Upright, jpeg_orientation
 
 from ..photo_source import PhotoSource
@@ -66,21 +67,61 @@ def match_render(scene: bpy.types.Scene, obj: bpy.types.Object, intrinsics: Intr
 
 def intrinsics_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> Intrinsics:
     """The pinhole camera of a perspective camera object at the scene's render size."""
-    camera, render = obj.data, scene.render
-    return intrinsics_from_lens(
-        BlenderLens(
-            lens=camera.lens,
-            sensor_width=camera.sensor_width,
-            sensor_height=camera.sensor_height,
-            sensor_fit=camera.sensor_fit,
-            shift_x=camera.shift_x,
-            shift_y=camera.shift_y,
-            width=max(1, render.resolution_x * render.resolution_percentage // 100),
-            height=max(1, render.resolution_y * render.resolution_percentage // 100),
-            pixel_aspect_x=render.pixel_aspect_x,
-            pixel_aspect_y=render.pixel_aspect_y,
-        )
+    render = scene.render
+    return intrinsics_from_lens(_lens(obj.data, render_size(render), render.pixel_aspect_x, render.pixel_aspect_y))
+
+
+def render_size(render: bpy.types.RenderSettings) -> tuple[int, int]:
+    """Width and height of the whole picture, pixels, as Blender rounds them."""
+    share = render.resolution_percentage
+    return max(1, render.resolution_x * share // 100), max(1, render.resolution_y * share // 100)
+
+
+def _lens(camera: bpy.types.Camera, size: tuple[int, int], aspect_x: float, aspect_y: float) -> BlenderLens:
+    return BlenderLens(
+        lens=camera.lens,
+        sensor_width=camera.sensor_width,
+        sensor_height=camera.sensor_height,
+        sensor_fit=camera.sensor_fit,
+        shift_x=camera.shift_x,
+        shift_y=camera.shift_y,
+        width=size[0],
+        height=size[1],
+        pixel_aspect_x=aspect_x,
+        pixel_aspect_y=aspect_y,
     )
+
+
+def view_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> BlenderView:
+    """What a camera object sees in a render of ``scene``; both may be evaluated ones.
+
+    Raises:
+        ImageTo3DError: ``bad_request``: it is no camera, or a panoramic one.
+    """
+    camera, render = obj.data, scene.render
+    if obj.type != "CAMERA":
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{obj.name} is not a camera.", "Make a camera the scene's camera.")
+    if camera.type not in {"PERSP", "ORTHO"}:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"{obj.name} is a panoramic camera, which splats cannot be drawn with.",
+            "Make it perspective or orthographic.",
+        )
+    return BlenderView(
+        _lens(camera, render_size(render), render.pixel_aspect_x, render.pixel_aspect_y),
+        np.array(obj.matrix_world, np.float64),
+        camera.ortho_scale if camera.type == "ORTHO" else None,
+        camera.clip_start,
+        camera.clip_end,
+    )
+
+
+def photo_intrinsics(obj: bpy.types.Object, size: tuple[int, int]) -> Intrinsics:
+    """The photo's pinhole camera, from the camera that :func:`match_lens` set and the photo's size in pixels."""
+    camera = obj.data
+    # The sensor has the shape of the photo; what its pixels differ from squares by is their aspect.
+    ratio = camera.sensor_height / camera.sensor_width * size[0] / size[1]
+    return intrinsics_from_lens(_lens(camera, size, max(1.0, 1.0 / ratio), max(1.0, ratio)))
 
 
 def show_photo(obj: bpy.types.Object, source: PhotoSource, aspect: float) -> None:

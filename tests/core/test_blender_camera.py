@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_to_3d.core import Camera
 from image_to_3d.core.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.core.blender_camera import (
     BlenderLens,
+    BlenderView,
     camera_from_matrices,
+    camera_from_view,
     intrinsics_from_lens,
     lens_from_intrinsics,
+    view_from_camera,
 )
 from image_to_3d.core.intrinsics import Intrinsics, focal_from_mm35
+from image_to_3d.core.trajectories import look_at
 
 sizes = st.integers(16, 9000)
 intrinsics = st.builds(
@@ -69,6 +74,40 @@ def test_principal_point_right_of_and_below_the_centre_moves_the_frame_left_and_
 def test_sensor_fit_chooses_the_side(fit: str, width: int, height: int, expected: float) -> None:
     k = intrinsics_from_lens(BlenderLens(50, 36, 24, fit, 0, 0, width, height))  # type: ignore[arg-type]
     assert k.fx == k.fy == pytest.approx(expected)
+
+
+@given(intrinsics, st.booleans(), st.sampled_from([1.0, 0.01, 0.3048]))
+def test_views_and_cameras_are_inverse(k: Intrinsics, orthographic: bool, metres_per_unit: float) -> None:
+    camera = Camera(k, look_at([0.3, -0.2, 0.1], [0.0, 0.5, 4.0]), orthographic, 0.2, 80.0)
+    again = camera_from_view(view_from_camera(camera, metres_per_unit), None, metres_per_unit)
+    assert_same(again.intrinsics, k)
+    assert again.orthographic == orthographic
+    assert (again.near, again.far) == (pytest.approx(0.2), pytest.approx(80.0))
+    np.testing.assert_allclose(again.world_to_camera, camera.world_to_camera, atol=1e-12)
+
+
+@pytest.mark.parametrize("ortho_scale", [None, 3.0])
+def test_a_camera_seen_from_a_moved_and_scaled_frame_draws_the_same_picture(ortho_scale: float | None) -> None:
+    lens = BlenderLens(35, 36, 24, "AUTO", 0.1, -0.05, 640, 480, 1.0, 1.5)
+    rotation = look_at([0, 0, 0], [0.3, 0.2, 1.0])[:3, :3]
+    frame = np.eye(4)
+    frame[:3, :3], frame[:3, 3] = 2.5 * rotation, [4, -1, 2]
+    placed = np.eye(4)
+    placed[:3, :3], placed[:3, 3] = look_at([0, 0, 0], [-0.4, 0.1, 1.0])[:3, :3], [1, 2, 3]
+    view = BlenderView(lens, placed, ortho_scale, 0.1, 50.0)
+    in_world, in_frame = camera_from_view(view), camera_from_view(view, frame)
+    assert in_frame.near == pytest.approx(0.1 / 2.5)
+    points = np.random.default_rng(0).uniform(-1, 1, (20, 3))  # Blender axes of the frame
+
+    def pixels(camera: Camera, blender: np.ndarray) -> np.ndarray:
+        x, y, z = blender.T
+        seen = np.stack([x, -z, y], -1) @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+        k = camera.intrinsics
+        depth = np.ones(len(seen)) if camera.orthographic else seen[:, 2]
+        return np.stack([k.fx * seen[:, 0] / depth + k.cx, k.fy * seen[:, 1] / depth + k.cy], -1)
+
+    expected = pixels(in_world, points @ frame[:3, :3].T + frame[:3, 3])
+    np.testing.assert_allclose(pixels(in_frame, points), expected, atol=1e-6)
 
 
 # --- the camera of a pair of matrices ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from plyfile import PlyData
 
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.trajectories import (
+    PUBLISHED,
     TRAJECTORIES,
     TrajectoryOptions,
     depth_range,
@@ -37,7 +38,7 @@ def positions():
 
 
 @needs_golden
-@pytest.mark.parametrize("name", TRAJECTORIES)
+@pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("look", ["point", "ahead"])
 @pytest.mark.parametrize("variant", ["default", "alt"])
 def test_poses_are_the_published_ones(name, look, variant, positions):
@@ -77,8 +78,32 @@ def test_every_move_is_a_loop_that_stays_near(name):
     centres = [-c.world_to_camera[:3, :3].T @ c.world_to_camera[:3, 3] for c in path.cameras]
     assert len(centres) == 12
     assert np.abs(centres).max() < 0.2 * 2.1
-    if name in ("rotate", "rotate_forward"):
+    if name in ("rotate", "rotate_forward", "dolly", "look_around"):
         assert np.allclose(centres[0], centres[-1], atol=1e-12)
+
+
+def test_a_dolly_goes_straight_ahead_as_far_as_rotate_forward():
+    options = TrajectoryOptions(frames=21)
+    centres = eyes("dolly", (0.3, 0.3, 0.4), options)
+    assert (centres[:, :2] == 0).all() and centres[0, 2] == 0
+    assert np.allclose(centres[:, 2], eyes("rotate_forward", (0.3, 0.3, 0.4), options)[:, 2])
+    assert centres[10, 2] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("photo", [PHOTO, Intrinsics(80.0, 100.0, 40.0, 35.0, 97, 64), Intrinsics.centred(500, 60, 90)])
+def test_looking_around_never_leaves_the_photo_but_touches_its_border(photo):
+    cloud = np.random.default_rng(0).uniform([-1, -1, 2], [1, 1, 6], (500, 3))
+    path = trajectory("look_around", cloud, photo, TrajectoryOptions(frames=40))
+    k = photo.resized(*path.cameras[0].size)
+    seen = []
+    for camera in path.cameras:
+        edge = np.linspace(0, 1, 9)
+        frame = np.stack(np.meshgrid(edge * k.width, edge * k.height), -1).reshape(-1, 2)
+        rays = camera.intrinsics.unproject(frame, np.ones(len(frame))) @ camera.world_to_camera[:3, :3]
+        seen.append(k.project(rays))
+    seen = np.concatenate(seen) / [k.width, k.height]
+    assert seen.min() > -1e-6 and seen.max() < 1 + 1e-6
+    assert min(np.abs(seen).min(), np.abs(1 - seen).min()) < 1e-3
 
 
 def test_look_at_puts_its_target_in_the_middle_and_up_upwards():

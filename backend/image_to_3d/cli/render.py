@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.errors import Cancelled, ImageTo3DError
+from ..core.trajectories import TRAJECTORIES
 from . import EXIT_OK, EXIT_SOME_FAILED, render_outputs
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Render every scene; one that fails does not stop the others."""
+    from ..io.camera_paths import read_camera_path
     from ..io.scenes import read_scene
     from ..render import choose_renderer
 
     if args.trajectory.lower().endswith(".json"):
-        render_outputs.read_camera_path(Path(args.trajectory))  # a mistake in it is one mistake, not one for each scene
+        # A mistake in it is one mistake, not one for each scene.
+        read_camera_path(Path(args.trajectory), (*TRAJECTORIES, render_outputs.STILL))
     renderer, sentence = choose_renderer(args.renderer, _say)
     _say(sentence)
     failed: list[ImageTo3DError] = []

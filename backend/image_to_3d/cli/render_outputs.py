@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from ..core.camera import MAX_PICTURE_SIDE
 from ..core.colour import linear_to_srgb8, srgb_to_linear
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..core.trajectories import TRAJECTORIES, TrajectoryOptions, screen_size, trajectory
-from ..io.atomic import atomic_open
+from ..io.camera_paths import read_camera_path, write_camera_path
 
 if TYPE_CHECKING:
     from ..render import Frame, Renderer
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 STILL = "still"
 DEFAULT_FPS = 30.0
-_MAX_PATH_BYTES = 64_000_000
 
 KINDS = {
     "mp4": "film in H.264",
@@ -209,8 +207,7 @@ def render_cloud(
             if progress is not None:
                 progress("render", (number + 1) / len(path.cameras))
     report.outputs = dict(sinks.outputs)
-    with atomic_open(out_dir / path_name) as stream:
-        stream.write(json.dumps(path.to_json(), indent=1).encode())
+    write_camera_path(out_dir / path_name, path)
     report.outputs["camera_path"] = str(out_dir / path_name)
     report.seconds = {"render": seconds, "total": time.perf_counter() - started}
     return report
@@ -224,7 +221,7 @@ def camera_path(cloud: GaussianCloud, args: argparse.Namespace, warnings: list[s
     """
     name = args.trajectory
     if name not in TRAJECTORIES and name != STILL:
-        path = read_camera_path(Path(name))
+        path = read_camera_path(Path(name), (*TRAJECTORIES, STILL))
         if args.frames is not None:
             raise ImageTo3DError(
                 ErrorCode.BAD_REQUEST,
@@ -251,35 +248,6 @@ def camera_path(cloud: GaussianCloud, args: argparse.Namespace, warnings: list[s
             "Give a camera path that looks at the scene (--trajectory FILE.json).",
         ) from None
     return path.with_size(*size) if args.size else path
-
-
-def read_camera_path(path: Path) -> CameraPath:
-    """Read a camera-path file.
-
-    Raises:
-        ImageTo3DError: ``bad_request`` with one sentence if it is missing, no JSON, or wrong.
-    """
-    try:
-        if path.stat().st_size > _MAX_PATH_BYTES:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"{path} is too large for a camera path.", "Check that it is the right file."
-            )
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"There is no trajectory and no file {path}.",
-            f"Name one of {', '.join((*TRAJECTORIES, STILL))}, or a camera path in JSON.",
-        ) from None
-    except OSError as error:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{path} cannot be opened: {error.strerror or error}.", "Check its permissions."
-        ) from None
-    except (ValueError, RecursionError):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{path} is no JSON file.", "Export the camera path again."
-        ) from None
-    return CameraPath.from_json(document)
 
 
 def _full_size(size: tuple[int, ...] | None, width: int, height: int) -> tuple[int, int]:

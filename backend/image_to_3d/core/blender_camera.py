@@ -1,4 +1,4 @@
-"""Cameras of this project ↔ Blender's: pinhole intrinsics and lens settings, and the camera of a pair of Blender's matrices.
+"""Cameras of this project ↔ Blender's: lens settings, camera objects, and the camera of a pair of Blender's matrices.
 
 Blender describes a camera by a focal length and a sensor size in millimetres, a sensor fit, a shift of the picture frame in
 units of its fitted side, and the aspect of a pixel (manual, "Cameras" and "Output › Format"). With the sensor fitted to the
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from .axes import world_to_camera_opencv
+from .axes import camera_to_world_blender, world_to_camera_opencv
 from .camera import FAR_M, NEAR_M, Camera
 from .intrinsics import DIAGONAL_35MM, Intrinsics
 
@@ -69,16 +69,23 @@ def lens_from_intrinsics(k: Intrinsics) -> BlenderLens:
 
 def intrinsics_from_lens(b: BlenderLens) -> Intrinsics:
     """The pinhole camera of any perspective Blender camera. Inverse of :func:`lens_from_intrinsics`."""
+    fitted, sensor = _fitted_side(b)
+    return _intrinsics(b, b.lens / sensor * fitted, fitted)
+
+
+def _fitted_side(b: BlenderLens) -> tuple[float, float]:
+    """The side that the sensor is fitted to: its length in pixels of the smaller aspect, and the sensor's in millimetres."""
     wide, high = b.width * b.pixel_aspect_x, b.height * b.pixel_aspect_y
     if b.sensor_fit == "VERTICAL" or (b.sensor_fit == "AUTO" and high > wide):
-        fitted = high
-        sensor = b.sensor_height if b.sensor_fit == "VERTICAL" else b.sensor_width
-    else:
-        fitted, sensor = wide, b.sensor_width
-    focal = b.lens / sensor * fitted
+        return high, b.sensor_height if b.sensor_fit == "VERTICAL" else b.sensor_width
+    return wide, b.sensor_width
+
+
+def _intrinsics(b: BlenderLens, scale: float, fitted: float) -> Intrinsics:
+    """Principal point by the shift; ``scale`` is the focal length, or the pixels per unit of a parallel projection."""
     return Intrinsics(
-        fx=focal / b.pixel_aspect_x,
-        fy=focal / b.pixel_aspect_y,
+        fx=scale / b.pixel_aspect_x,
+        fy=scale / b.pixel_aspect_y,
         cx=b.width / 2 - b.shift_x * fitted / b.pixel_aspect_x,
         cy=b.height / 2 + b.shift_y * fitted / b.pixel_aspect_y,
         width=b.width,
@@ -160,3 +167,63 @@ def clip_planes(projection: ArrayLike) -> tuple[float, float]:
         return (b + 1) / a, (b - 1) / a
     far = b / (a + 1) if a + 1 < 0 else np.inf  # a = −(f + n) / (f − n), b = −2 f n / (f − n)
     return b / (a - 1), far
+
+
+@dataclass(frozen=True, eq=False)
+class BlenderView:
+    """A Blender camera with its place in a frame, lengths in Blender units.
+
+    Attributes:
+        lens: its projection; ``lens.lens`` means nothing for a parallel one.
+        matrix: (4, 4) of the camera object in the frame (``matrix_world`` in the world); its scale does not matter.
+        ortho_scale: units across the fitted side of a parallel projection; None for perspective.
+        clip_start, clip_end: along the direction of view.
+    """
+
+    lens: BlenderLens
+    matrix: NDArray[np.float64]
+    ortho_scale: float | None = None
+    clip_start: float = 0.1
+    clip_end: float = 100.0
+
+
+def camera_from_view(view: BlenderView, frame: ArrayLike | None = None, metres_per_unit: float = 1.0) -> Camera:
+    """The camera that draws what a Blender camera sees, in the OpenCV frame that belongs to a Blender frame.
+
+    Args:
+        view: placed in the world.
+        frame: ``matrix_world`` (4, 4) of the root that the photo's points hang below, a rotation, one scale and a shift, so that
+            the camera comes out in the photo's own frame; None: the world's.
+        metres_per_unit: ``scene.unit_settings.scale_length``.
+
+    Raises:
+        ValueError: the frame flattens space, or the clip distances are impossible.
+    """
+    to_frame = np.linalg.inv(np.asarray(frame, np.float64)) if frame is not None else np.eye(4)
+    scale = float(np.cbrt(abs(np.linalg.det(to_frame[:3, :3])))) * metres_per_unit
+    matrix = to_frame @ np.asarray(view.matrix, np.float64)
+    matrix[:3, 3] *= metres_per_unit
+    world_to_camera = np.asarray(world_to_camera_opencv(matrix), np.float64)
+    near, far = view.clip_start * scale, view.clip_end * scale
+    if view.ortho_scale is None:
+        return Camera(intrinsics_from_lens(view.lens), world_to_camera, near=near, far=far)
+    fitted, _ = _fitted_side(view.lens)
+    k = _intrinsics(view.lens, fitted / (view.ortho_scale * scale), fitted)
+    return Camera(k, world_to_camera, True, near, far)
+
+
+def view_from_camera(camera: Camera, metres_per_unit: float = 1.0) -> BlenderView:
+    """A Blender camera that sees what a camera draws, placed in the Blender frame that belongs to the camera's frame.
+
+    Inverse of :func:`camera_from_view` up to the choice of sensor and fit.
+    """
+    k = camera.intrinsics
+    matrix = np.asarray(camera_to_world_blender(camera.world_to_camera), np.float64)
+    matrix[:3, 3] /= metres_per_unit
+    return BlenderView(
+        lens_from_intrinsics(k),
+        matrix,
+        k.width / k.fx / metres_per_unit if camera.orthographic else None,
+        camera.near / metres_per_unit,
+        camera.far / metres_per_unit,
+    )

@@ -1,4 +1,5 @@
-"""Camera moves around a photo: the four trajectories published with SHARP (apple/ml-sharp), and the picture size they use.
+"""Camera moves around a photo: the four trajectories published with SHARP (apple/ml-sharp), two more of the same size, and the
+picture size they use.
 
 The photo's camera is at the origin of the cloud and looks along +z (OpenCV frame, metres). A move starts from there, stays small
 against the nearest depth, so that what the photo did not see stays hidden, and keeps looking at a point in its middle depths.
@@ -15,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from .camera import Camera, CameraPath
 from .intrinsics import Intrinsics
 
-TrajectoryName = Literal["rotate_forward", "swipe", "shake", "rotate"]
-TRAJECTORIES: tuple[TrajectoryName, ...] = ("rotate_forward", "swipe", "shake", "rotate")
+TrajectoryName = Literal["rotate_forward", "swipe", "shake", "rotate", "dolly", "look_around"]
+PUBLISHED: tuple[TrajectoryName, ...] = ("rotate_forward", "swipe", "shake", "rotate")
+TRAJECTORIES: tuple[TrajectoryName, ...] = (*PUBLISHED, "dolly", "look_around")
 """The first is the default."""
 
 LookAt = Literal["point", "ahead"]
@@ -24,6 +26,7 @@ LookAt = Literal["point", "ahead"]
 _NEAREST_TARGET_M = 2.0
 _TALLEST_PICTURE = 3000
 _DEPTH_QUANTILES = (0.001, 0.1, 0.999)
+_LOOK_AROUND_ZOOM = 1.25
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TrajectoryOptions:
         frames: pictures of one repetition.
         repeats: how often the move is repeated.
         max_disparity: sideways reach, as a fraction of the picture's diagonal that a point at the nearest depth moves by.
-        max_zoom: forward reach of ``rotate_forward``, as a fraction of the nearest depth.
+        max_zoom: forward reach of ``rotate_forward`` and ``dolly``, as a fraction of the nearest depth.
         distance_m: offset of all eyes along z, metres.
         look_at: ``point`` keeps looking at one point, ``ahead`` keeps looking along the photo's axis.
     """
@@ -109,7 +112,9 @@ def eyes(
     elif name == "rotate_forward":
         out[:, 0] = ox * np.sin(phase(n))
         out[:, 2] += oz * (1.0 - np.cos(phase(n))) / 2
-    else:
+    elif name == "dolly":
+        out[:, 2] += oz * (1.0 - np.cos(phase(n))) / 2
+    elif name != "look_around":  # which stays where it is
         raise ValueError(f"there is no trajectory {name!r}; there are {', '.join(TRAJECTORIES)}")
     return out
 
@@ -132,6 +137,42 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, -1.0, 0.0))
     out[:3, :3] = R
     out[:3, 3] = -R @ eye
     return out
+
+
+def look_around(intrinsics: Intrinsics, options: TrajectoryOptions) -> list[Camera]:
+    """A camera that stays where the photo was taken and turns along a lying eight.
+
+    Its lens is a little longer than the photo's, and it turns as far as its view stays within the photo: no hole can open.
+
+    Args:
+        intrinsics: of the photo, in the size of the film.
+        options: frames and repeats.
+
+    Returns:
+        Cameras whose first and last frame look along the photo's axis.
+    """
+    k = intrinsics
+    own = Intrinsics(k.fx * _LOOK_AROUND_ZOOM, k.fy * _LOOK_AROUND_ZOOM, k.width / 2, k.height / 2, k.width, k.height)
+    corners = own.unproject(np.array([[0.0, 0.0], [k.width, 0.0], [0.0, k.height], [k.width, k.height]]), np.ones(4))
+    phase = 2 * np.pi * np.linspace(0.0, options.repeats, options.frames * options.repeats)
+
+    def turns(share: float) -> list[NDArray[np.float64]]:
+        yaw = share * np.arctan(0.5 * k.width / k.fx) * np.sin(phase)
+        pitch = share * np.arctan(0.5 * k.height / k.fy) * np.sin(2 * phase)
+        aims = np.stack([np.tan(yaw), np.tan(pitch) / np.cos(yaw), np.ones_like(yaw)], axis=-1)
+        return [look_at(np.zeros(3), aim) for aim in aims]
+
+    def inside(share: float) -> bool:
+        seen = np.concatenate([corners @ turn[:3, :3] for turn in turns(share)])
+        return bool((seen[:, 2] > 0).all()) and bool(
+            ((k.project(seen) >= -1e-6) & (k.project(seen) <= [k.width + 1e-6, k.height + 1e-6])).all()
+        )
+
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if inside(middle) else (low, middle)
+    return [Camera(own, turn) for turn in turns(low)]
 
 
 def screen_size(width: int, height: int) -> tuple[int, int]:
@@ -166,6 +207,8 @@ def trajectory(
     options = options or TrajectoryOptions()
     depths = depth_range(positions)
     screen = intrinsics.resized(*screen_size(intrinsics.width, intrinsics.height))
+    if name == "look_around":
+        return CameraPath(fps, tuple(look_around(screen, options)))
     target = np.array([0.0, 0.0, max(_NEAREST_TARGET_M, depths.focus)])
     cameras = [
         Camera(screen, look_at(eye, target + eye if options.look_at == "ahead" else target))

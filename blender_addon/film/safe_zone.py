@@ -1,0 +1,223 @@
+"""How far a camera may go from where a photo was taken, as a wire object below its root, and a warning beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface_
+from mathutils import Matrix
+
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core.axes import points_to_blender, points_to_opencv
+from image_to_3d.core.safe_zone import SafeZone, safe_zone
+
+from .. import session
+from . import moves
+
+ROLE = "SAFE_ZONE"
+
+
+class IMAGE_TO_3D_OT_show_safe_zone(bpy.types.Operator):
+    """Show how far a camera may go from where the photo was taken before a hundredth of the picture is empty"""
+
+    bl_idname = "image_to_3d.show_safe_zone"
+    bl_label = "Show Safe Zone"
+    bl_options = {"REGISTER"}  # the object comes later, with an undo step of its own
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs an object made from a photo."""
+        return context.mode == "OBJECT" and session.shown_root(context) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Measure it on the background thread; the timer does the rest."""
+        session.current().failure = None
+        try:
+            show(context.scene, session.shown_root(context))
+        except ImageTo3DError as error:
+            session.current().failure = error
+            self.report({"WARNING"}, str(error))
+            return {"CANCELLED"}
+        session.start_timer()
+        return {"FINISHED"}
+
+
+class IMAGE_TO_3D_OT_hide_safe_zone(bpy.types.Operator):
+    """Remove the safe zone of the selected photo"""
+
+    bl_idname = "image_to_3d.hide_safe_zone"
+    bl_label = "Remove Safe Zone"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs one."""
+        root = session.shown_root(context)
+        return root is not None and zone_object(root) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Delete object and mesh."""
+        bpy.data.meshes.remove(zone_object(session.shown_root(context)).data)
+        return {"FINISHED"}
+
+
+class IMAGE_TO_3D_OT_check_camera_move(bpy.types.Operator):
+    """Go through the animation and say in which frames the scene's camera is outside the safe zone"""
+
+    bl_idname = "image_to_3d.check_camera_move"
+    bl_label = "Check Camera Move"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a camera and a safe zone."""
+        return excess(context.scene, context.evaluated_depsgraph_get()) is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Visit every frame and come back."""
+        scene = context.scene
+        now, subframe = scene.frame_current, scene.frame_subframe
+        outside: dict[int, float] = {}
+        for number in range(scene.frame_start, scene.frame_end + 1, scene.frame_step):
+            scene.frame_set(number)
+            beyond = excess(scene, context.evaluated_depsgraph_get())
+            if beyond is not None and beyond.metres > 0:
+                outside[number] = beyond.metres
+        scene.frame_set(now, subframe=subframe)
+        if not outside:
+            self.report({"INFO"}, iface_("The camera stays inside the safe zone"))
+            return {"FINISHED"}
+        text = iface_("{n} frames from {first} to {last} are outside the safe zone, by up to {metres:.2f} m")
+        self.report(
+            {"WARNING"},
+            text.format(n=len(outside), first=min(outside), last=max(outside), metres=max(outside.values())),
+        )
+        return {"FINISHED"}
+
+
+def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
+    """Measure the safe zone of a photo; its object comes through :meth:`Session.pump`, in place of one that is there.
+
+    Raises:
+        ImageTo3DError: ``bad_request``: the photo has no camera or no points.
+    """
+    metres_per_unit = scene.unit_settings.scale_length
+    positions, intrinsics, opacities = moves.photo(root, metres_per_unit)
+    name = root.name
+
+    def work() -> SafeZone:
+        try:
+            return safe_zone(positions, intrinsics, opacities)
+        except ValueError as error:
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST, f"The safe zone cannot be measured: {error}.", "Make the photo again."
+            ) from None
+
+    def done(zone: SafeZone) -> None:
+        found = bpy.data.objects.get(name)
+        if found is not None:
+            _build(found, zone, metres_per_unit)
+            bpy.ops.ed.undo_push(message="Show Safe Zone")
+
+    session.current().background.run(work, done)
+
+
+def _build(root: bpy.types.Object, zone: SafeZone, metres_per_unit: float) -> None:
+    vertices, edges = zone.wire()
+    mesh = bpy.data.meshes.new(f"{root.name} Safe Zone")
+    mesh.from_pydata((points_to_blender(vertices) / metres_per_unit).tolist(), edges.tolist(), [])
+    obj = zone_object(root)
+    if obj is not None:
+        bpy.data.meshes.remove(obj.data)
+    obj = bpy.data.objects.new(mesh.name, mesh)
+    obj.image_to_3d.role = ROLE
+    next(iter(root.users_collection)).objects.link(obj)
+    obj.parent = root
+    obj.display_type = "WIRE"
+    obj.hide_render = obj.hide_select = True
+
+
+def zone_object(root: bpy.types.Object) -> bpy.types.Object | None:
+    """The wire below a root, if there is one."""
+    return next((child for child in root.children if child.image_to_3d.role == ROLE), None)
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Where the scene's camera is.
+
+    Attributes:
+        root: name of the photo whose safe zone it is measured against.
+        metres: how far outside; negative inside.
+    """
+
+    root: str
+    metres: float
+
+
+def excess(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> Excess | None:
+    """How far the scene's camera is outside the safe zone that it is deepest in; None without a camera or a zone.
+
+    Args:
+        scene: whose camera.
+        depsgraph: where the objects are evaluated; None: as they were last.
+    """
+    if scene.camera is None:
+        return None
+    found = []
+    for obj in scene.objects:
+        if obj.image_to_3d.role != ROLE or obj.parent is None or obj.type != "MESH":
+            continue
+        eye = _world(obj.parent, depsgraph).inverted_safe() @ _world(scene.camera, depsgraph).translation
+        metres_per_unit = scene.unit_settings.scale_length
+        try:
+            zone = _zone(obj, metres_per_unit)
+        except ValueError:  # somebody has edited the wire
+            continue
+        beyond = zone.excess(points_to_opencv(np.array(eye)) * metres_per_unit)
+        found.append(Excess(obj.parent.name, float(beyond)))
+    return min(found, key=lambda one: one.metres, default=None)
+
+
+def _world(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph | None) -> Matrix:
+    return obj.matrix_world if depsgraph is None else obj.evaluated_get(depsgraph).matrix_world
+
+
+def _zone(obj: bpy.types.Object, metres_per_unit: float) -> SafeZone:
+    """The zone that a wire shows: its vertices lie in known directions."""
+    vertices = np.empty(3 * len(obj.data.vertices), np.float32)
+    obj.data.vertices.foreach_get("co", vertices)
+    return SafeZone.from_wire(points_to_opencv(vertices.reshape(-1, 3)) * metres_per_unit)
+
+
+_outside = False
+
+
+@persistent
+def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> None:
+    """Have the panel say it as soon as the camera leaves or enters; a hundredth of a millisecond where there is no zone."""
+    global _outside
+    beyond = excess(scene)
+    outside = beyond is not None and beyond.metres > 0
+    if outside or _outside:
+        session.redraw()
+    _outside = outside
+
+
+def watch() -> None:
+    """Look at every frame of an animation from now on."""
+    bpy.app.handlers.frame_change_post.append(_on_frame)
+
+
+def stop_watching() -> None:
+    """Undo :func:`watch`."""
+    handlers: list[Any] = bpy.app.handlers.frame_change_post
+    if _on_frame in handlers:
+        handlers.remove(_on_frame)
+
+
+CLASSES = (IMAGE_TO_3D_OT_show_safe_zone, IMAGE_TO_3D_OT_hide_safe_zone, IMAGE_TO_3D_OT_check_camera_move)
