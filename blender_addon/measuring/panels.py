@@ -43,7 +43,29 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
             lines(layout, context, str(error), "ERROR")
             return
         state = iface_(_STATES[worth.state]).format(percent=100 * CONFIDENCE_95 * worth.relative_sd)
+        _draw_levelling(layout, context, root, worth.factor)
         layout.label(text=state, icon="CHECKMARK" if worth.state == "calibrated" else "QUESTION", translate=False)
+
+
+def _draw_levelling(
+    layout: bpy.types.UILayout, context: bpy.types.Context, root: bpy.types.Object, factor: float
+) -> None:
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.operator("image_to_3d.level", icon="GRID").align = False
+    row.operator("image_to_3d.level", text="", icon="AXIS_TOP").align = True
+    column.operator("image_to_3d.level_points", text="By Three Points", icon="SNAP_VERTEX")
+    levelling = root.image_to_3d.levelling
+    if not levelling.levelled:
+        return
+    text = iface_("Camera {height} above the floor, pitch {pitch:.1f}°, roll {roll:.1f}°").format(
+        height=scale.metres_text(context, levelling.camera_height_m * factor),
+        pitch=levelling.pitch_deg,
+        roll=levelling.roll_deg,
+    )
+    row = layout.row()
+    lines(row.column(), context, text, "CHECKMARK")
+    row.operator("image_to_3d.unlevel", text="", icon="X")
 
 
 _CLASSES = (IMAGE_TO_3D_PT_measure,)

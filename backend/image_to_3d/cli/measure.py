@@ -228,38 +228,23 @@ def calibrated(
     Raises:
         ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.calibration`.
     """
-    from ..core.calibration import KnownLength, calibrate_disparity, calibrate_scale, engine_scale
-    from ..core.measuring import distance, lateral_share, point_at
+    from ..core.calibration import engine_scale
+    from ..core.known_lengths import Known, bent, solve
+    from ..core.measuring import point_at
     from ..core.planes import find_planes
-    from ..core.relative_depth import AffineInverseDepth
-    from ..core.surface import SurfaceGrid
 
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
     scale = engine_scale(cloud.provenance, grid.intrinsics, None if args.scale_sd is None else args.scale_sd / 100)
     if not known:
         return grid, scale
-    ends = [(point_at(grid, a), point_at(grid, b), metres) for a, b, metres in known]
-    if not cloud.provenance.metric:
-        fit = calibrate_disparity(
-            grid.w,
-            [(a.position, b.position, metres) for a, b, metres in ends],
-            [plane.m for plane in find_planes(grid)],
-        )
-        share = float(sum(lateral_share(b.position - a.position) for a, b, _ in ends) / len(ends))
-        scale = replace(
-            scale,
-            state="calibrated",
-            relative_sd=fit.relative_sd,
-            lateral_share=share,
-            residuals_m=fit.residuals_m,
-        )
-        return SurfaceGrid(AffineInverseDepth(fit.a, fit.b).depth(grid.w), grid.intrinsics), scale
-    lengths = []
-    for a, b, metres in ends:
-        length, sd = distance(a, b)
-        lengths.append(KnownLength(metres, length, sd, lateral_share(b.position - a.position)))
-    return grid, calibrate_scale(lengths, scale)
+    metric = cloud.provenance.metric
+    ends = [Known(point_at(grid, a), point_at(grid, b), metres) for a, b, metres in known]
+    solution = solve(grid, ends, scale, metric, () if metric else find_planes(grid))
+    if metric:
+        return grid, solution.scale
+    # Planes and gravity are looked for in true metres.
+    return bent(grid, solution.bend).scaled(solution.scale.factor), replace(solution.scale, factor=1.0)
 
 
 def _tilt_and_azimuth(plane: Plane, measured: Measured) -> tuple[float | None, float | None]:

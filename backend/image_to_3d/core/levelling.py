@@ -263,8 +263,13 @@ def level(gravity: Gravity, align_wall: Plane | None = None) -> Levelling:
     return _levelling(gravity.up, height, sd, gravity.sd_deg, align_wall)
 
 
-def level_from_points(points: Array, align_wall: Plane | None = None) -> Levelling:
-    """Level by three points of the floor, (3, 3) in the camera frame, metres, in any order.
+def level_from_points(points: Array, align_wall: Plane | None = None, covariances: Array | None = None) -> Levelling:
+    """Level by three points of the floor.
+
+    Args:
+        points: (3, 3) in the camera frame, metres, in any order.
+        align_wall: see :func:`level`.
+        covariances: (3, 3, 3) of the points, square metres; exact if None.
 
     Raises:
         ImageTo3DError: ``bad_request`` if they lie on a line or above the camera.
@@ -280,7 +285,15 @@ def level_from_points(points: Array, align_wall: Plane | None = None) -> Levelli
         raise _no_evidence(
             "the three points lie above the camera", "Pick three points of the floor, not of the ceiling."
         )
-    return _levelling(up, float(-up @ a), 0.0, 0.0, align_wall)
+    height_sd = sd_deg = 0.0
+    if covariances is not None:
+        across = np.sqrt(np.maximum([up @ c @ up for c in np.asarray(covariances, np.float64)], 0.0))
+        # A point that is off tilts the plane about the opposite side of the triangle.
+        sides = [np.linalg.norm(b - c), np.linalg.norm(c - a), np.linalg.norm(a - b)]
+        altitudes = np.linalg.norm(normal) / np.asarray(sides)
+        sd_deg = float(np.degrees(np.sqrt(np.sum((across / altitudes) ** 2))))
+        height_sd = float(np.sqrt(np.mean(across**2)))
+    return _levelling(up, float(-up @ a), height_sd, sd_deg, align_wall)
 
 
 def _levelling(up: Float64, height: float, height_sd: float, sd_deg: float, align_wall: Plane | None) -> Levelling:

@@ -27,6 +27,8 @@ CONFIDENCE_95 = 1.959964
 
 _WINDOW = 6
 _SEARCH = 3
+_OFF_SURFACE = 0.05
+"""Share of the depth by which a point may lie off the surface and still be meant to lie on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +83,83 @@ def point_at(grid: SurfaceGrid, uv: tuple[float, float], pointing_sd_px: float =
     x, y = u * grid.cols / k.width - 0.5, v * grid.rows / k.height - 0.5
     row, col = _nearest_known(grid, x, y)
     centre, gradient, variance = _plane_at(grid, row, col, x - col, y - row)
-    ray = np.array([(u - k.cx) / k.fx, (v - k.cy) / k.fy, 1.0])
-    position = ray / centre
-    m = planes_through_cell(centre, gradient, ray, k.resized(grid.cols, grid.rows))
+    return _surface_point(grid, (u, v), centre, gradient, variance, pointing_sd_px)
+
+
+def point_near(grid: SurfaceGrid, position: Array, pointing_sd_px: float = POINTING_SD_PX) -> SurfacePoint:
+    """The surface point at a place that somebody has picked in space, which stays where it is.
+
+    Beside a depth edge, where the pixel alone does not tell, the surface at that depth is meant.
+
+    Args:
+        grid: the surface.
+        position: (3,) OpenCV camera frame, metres of the engine.
+        pointing_sd_px: standard deviation of where it was picked.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` outside the photo, where no depth is known, or off the surface.
+    """
+    at = np.asarray(position, np.float64)
+    uv, w = _pixel_of(grid, at)
+    found, gradient, variance = plane_near(grid, uv, w)
+    if abs(found / w - 1.0) > _OFF_SURFACE:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "A point does not lie on the surface that the photo shows.",
+            "Snap it to the surface: hold Ctrl, or switch snapping on.",
+        )
+    return _surface_point(grid, uv, w, gradient, variance, pointing_sd_px)
+
+
+def plane_near(grid: SurfaceGrid, uv: tuple[float, float], w: float) -> tuple[float, Float64, float]:
+    """The surface at a pixel whose inverse depth comes nearest to ``w``, within a few cells.
+
+    Returns:
+        Its inverse depth at the pixel, gradient per cell (2,) and variance of the inverse depth.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` where no depth is known.
+    """
+    k = grid.intrinsics
+    x, y = uv[0] * grid.cols / k.width - 0.5, uv[1] * grid.rows / k.height - 0.5
+    row, col = _nearest_known(grid, x, y)
+    if abs(float(grid.w[row, col]) / w - 1.0) > _OFF_SURFACE:
+        top, left = max(0, row - _SEARCH), max(0, col - _SEARCH)
+        around = np.abs(grid.w[top : row + _SEARCH + 1, left : col + _SEARCH + 1] / w - 1.0)
+        down, right = np.unravel_index(int(np.nanargmin(around)), around.shape)
+        row, col = top + int(down), left + int(right)
+    return _plane_at(grid, row, col, x - col, y - row)
+
+
+def _pixel_of(grid: SurfaceGrid, position: Float64) -> tuple[tuple[float, float], float]:
+    """Pixel and inverse depth of a place in space."""
+    k = grid.intrinsics
+    if position[2] > 0:
+        u, v = (float(x) for x in k.project(position))
+        if -1 <= u <= k.width + 1 and -1 <= v <= k.height + 1:
+            return (min(max(u, 0.0), float(k.width)), min(max(v, 0.0), float(k.height))), 1.0 / float(position[2])
+    raise ImageTo3DError(
+        ErrorCode.BAD_REQUEST, "A point lies outside what the photo shows.", "Choose points on the surface."
+    )
+
+
+def _surface_point(
+    grid: SurfaceGrid,
+    uv: tuple[float, float],
+    w: float,
+    gradient: Float64,
+    variance: float,
+    pointing_sd_px: float = POINTING_SD_PX,
+) -> SurfacePoint:
+    """The point at a pixel and inverse depth of a plane with that gradient per cell."""
+    k = grid.intrinsics
+    ray = np.array([(uv[0] - k.cx) / k.fx, (uv[1] - k.cy) / k.fy, 1.0])
+    position = ray / w
+    m = planes_through_cell(w, gradient, ray, k.resized(grid.cols, grid.rows))
     # p = ray / w with w = m · ray: along the surface for a step in the picture, along the ray for an error of depth.
-    steps = (np.array([[1 / k.fx, 0.0, 0.0], [0.0, 1 / k.fy, 0.0]]) - np.outer(m[:2] / (k.fx, k.fy), position)) / centre
-    covariance = pointing_sd_px**2 * steps.T @ steps + variance / centre**2 * np.outer(position, position)
-    return SurfacePoint((u, v), position, normals_of_planes(m), covariance)
+    steps = (np.array([[1 / k.fx, 0.0, 0.0], [0.0, 1 / k.fy, 0.0]]) - np.outer(m[:2] / (k.fx, k.fy), position)) / w
+    covariance = pointing_sd_px**2 * steps.T @ steps + variance / w**2 * np.outer(position, position)
+    return SurfacePoint(uv, position, normals_of_planes(m), covariance)
 
 
 def _nearest_known(grid: SurfaceGrid, x: float, y: float) -> tuple[int, int]:
