@@ -32,6 +32,7 @@ from image_to_3d.engines.lite.network import LiteConfig, LiteNetwork, ray_grid
 from image_to_3d.engines.lite.weights import load_network, save_weights
 
 from . import dataset
+from .muon import Muon
 
 CONFIG = LiteConfig(stem=24, quarter=48, eighth=96, tokens=256, blocks=6, heads=8, decoder=(96, 48))
 FAR_TARGET = 150.0
@@ -225,6 +226,21 @@ class Loader:
         return self.queue.get()
 
 
+def make_optimizers(network: LiteNetwork, name: str) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between the first and the last layers (or AdamW for all), AdamW for the rest."""
+    ends = ("stem", "place", "guess", "head", "weigh")
+    named = list(network.named_parameters())
+    inner = [p for k, p in named if p.ndim > 1 and name == "muon" and k.split(".")[0] not in ends]
+    chosen = {id(p) for p in inner}
+    decayed = [p for _, p in named if p.ndim > 1 and id(p) not in chosen]
+    rest = [p for _, p in named if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)]
+    if inner:
+        optimizers.append(Muon(inner, lr=0.0, weight_decay=0.03))
+    return optimizers
+
+
 def main() -> None:
     """Train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -236,6 +252,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200_000, help="length of the run in steps, without --minutes")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--warm-up", type=int, default=300, help="steps until the highest learning rate")
+    parser.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -249,21 +267,15 @@ def main() -> None:
     if arguments.init:
         network.load_state_dict(load_network(arguments.init).state_dict())
     average = copy.deepcopy(network)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.03}, {"params": rest, "weight_decay": 0.0}],
-        lr=0.0,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    optimizers = make_optimizers(network, arguments.optimizer)
     step, elapsed, pictures = 0, 0.0, 0
     checkpoint = arguments.run / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location=device)
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         step, elapsed, pictures = saved["step"], saved["elapsed"], saved["pictures"]
     held = held_out(96, 176, 128, arguments.run / "held_out.npz")
     loader = Loader(arguments.shards, arguments.batch, arguments.seed + step + 1_000_003 * rank)
@@ -279,11 +291,12 @@ def main() -> None:
             break
         rate = (
             arguments.rate
-            * min(1.0, (step + 1) / 300)
+            * min(1.0, (step + 1) / arguments.warm_up)
             * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
         )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         batch = loader.get()
         batch["photo"] = recolour(batch["photo"]).contiguous(memory_format=torch.channels_last)
         batch = {k: v.to(device) for k, v in batch.items()}
@@ -293,11 +306,12 @@ def main() -> None:
             outputs = network(batch["photo"], rays)
         parts = losses(*outputs, batch)
         loss = sum(WEIGHTS[k] * v for k, v in parts.items())
-        optimizer.zero_grad()
+        network.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         if torch.isfinite(norm):
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
         decay = min(0.998, (1 + step) / (10 + step))
         with torch.no_grad():
             for a, b in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
@@ -319,21 +333,21 @@ def main() -> None:
                 stream.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
             sums, counted, last_report = {}, 0, elapsed
-            _save(arguments.run, network, average, optimizer, step, elapsed, pictures)
+            _save(arguments.run, network, average, optimizers, step, elapsed, pictures)
     if rank > 0:
         return
-    _save(arguments.run, network, average, optimizer, step, elapsed, pictures)
+    _save(arguments.run, network, average, optimizers, step, elapsed, pictures)
     print("done", json.dumps(validate(average, held, LOOK_AT, device)))
 
 
 def _save(
-    run: Path, network: LiteNetwork, average: LiteNetwork, optimizer: torch.optim.Optimizer, step: int, elapsed: float,
-    pictures: int,
+    run: Path, network: LiteNetwork, average: LiteNetwork, optimizers: list[torch.optim.Optimizer], step: int,
+    elapsed: float, pictures: int,
 ) -> None:  # fmt: skip
     run.mkdir(parents=True, exist_ok=True)
     partial = run / "checkpoint.partial"
     torch.save(
-        {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
+        {"network": network.state_dict(), "average": average.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
          "step": step, "elapsed": elapsed, "pictures": pictures},
         partial,
     )  # fmt: skip
