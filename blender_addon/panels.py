@@ -97,6 +97,7 @@ def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, recip
     column.prop(recipe, "density")
     column.prop(recipe, "depth_max")
     column.prop(recipe, "surface_vertices")
+    layout.prop(recipe, "fill")
     layout.prop(recipe, "mask")
     layout.prop(recipe, "match_colours")
 
@@ -138,6 +139,8 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
             warn(layout, context, warning)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
+        if outcome.invented:
+            layout.row(heading="Filled").prop(root.image_to_3d, "filled", expand=True)
         layout.operator("image_to_3d.export_splats", text="Export…", icon="EXPORT")
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")

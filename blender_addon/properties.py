@@ -23,7 +23,7 @@ from bpy.props import (
 
 from .engines import ENGINE_ITEMS
 from .measuring import state
-from .scene import display
+from .scene import display, filled
 
 
 class Recipe(bpy.types.PropertyGroup):
@@ -87,6 +87,12 @@ class Recipe(bpy.types.PropertyGroup):
         min=0.0,
         soft_max=100.0,
     )
+    fill: BoolProperty(
+        name="Fill Behind Edges",
+        description="Continue the background behind whatever stands in front of it, so that small camera moves show no gaps. "
+        "These points are invented; measuring leaves them out",
+        default=True,
+    )
     mask: PointerProperty(
         name="Mask",
         description="Leave out what is brighter than half in this image, which is stretched over the photo",
@@ -118,6 +124,8 @@ class Outcome(bpy.types.PropertyGroup):
         grid: layers, rows, columns of the picture grid; zeros without one.
         intrinsics: fx, fy, cx, cy in pixels of the photo.
         metres_per_unit: of the scene when it was made.
+        invented: how many of the points no photo shows.
+        invented_layers: the first such layer of the grid and the one after the last; zeros without.
         inverse_depth: a and b of 1/z = a d + b where relative inverse depth d became metres; zeros elsewhere.
         assumption: what a and b rest on.
         heading_deg: compass direction of the view, clockwise from north, as the photo tells it; negative if it does not.
@@ -136,6 +144,8 @@ class Outcome(bpy.types.PropertyGroup):
     warnings: StringProperty(name="Warnings", description="One per line")
     backend_scene: StringProperty(name="Scene on the Backend")
     grid: IntVectorProperty(size=3)
+    invented: IntProperty()
+    invented_layers: IntVectorProperty(size=2)
     intrinsics: FloatVectorProperty(size=4)
     metres_per_unit: FloatProperty(default=1.0)
     inverse_depth: FloatVectorProperty(size=2)
@@ -168,6 +178,13 @@ class ObjectSettings(bpy.types.PropertyGroup):
     levelling: PointerProperty(type=state.Levelling)
     calibration: PointerProperty(type=state.Calibration)
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
+    filled: EnumProperty(
+        name="Filled",
+        description="Points that no photo shows: the background continued behind depth edges",
+        items=filled.MODES,
+        default="SHOW",
+        update=_on_display,
+    )
     viewport_share: FloatProperty(
         name="In Viewport",
         description="Share of the points that viewports show. Renders show all",

@@ -336,6 +336,7 @@ def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[
         "resize_depth": stored["resize_depth"],
         "depth_max": stored["depth_max"] or None,
         "max_gaussians": properties.MAX_GAUSSIANS[stored["density"]],
+        "fill": stored["fill"],
         "mask": photo_source.mask_of(mask) if mask is not None else None,
     }
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_to_3d.core import GaussianCloud, Intrinsics
-from image_to_3d.core.hidden_layer import fill_behind_edges
+from image_to_3d.core.filtering import merged
+from image_to_3d.core.hidden_layer import fill_behind_edges, invented, with_fill
 from image_to_3d.core.lifting import lift
 from image_to_3d.io.ply import read_ply, write_ply
+from image_to_3d.protocol.messages import Result, cloud_fields
 
 ROWS, COLS, F = 60, 90, 70.0
 K = Intrinsics.centred(F, COLS, ROWS)
@@ -125,3 +129,34 @@ def test_both_layers_and_the_mark_survive_a_file(tmp_path):
     assert again.grid == both.grid
     np.testing.assert_array_equal(again.cells(), both.cells())
     assert again.provenance.details["invented_layers"] == [1]
+
+
+def test_what_is_invented_is_known_after_merging_a_file_and_the_wire(tmp_path):
+    both = with_fill(_cloud(_scene()), True)
+    hidden = invented(both)
+    assert 0 < hidden.sum() < len(both)
+    np.testing.assert_array_equal(hidden, _hidden(both))
+    write_ply(tmp_path / "two.ply", both)
+    np.testing.assert_array_equal(invented(read_ply(tmp_path / "two.ply")), hidden)
+    received = Result(**cloud_fields(both)).to_cloud()
+    np.testing.assert_array_equal(invented(received), hidden)
+    few = merged(both, len(both) // 3)
+    assert few.provenance.details["invented_layers"] == [2, 3]
+    behind = invented(few)
+    assert 0 < behind.sum() < hidden.sum()
+    seen = few.select(~behind)
+    assert seen.positions[:, 2].max() <= _wall().max() + 1e-3 and (seen.positions[:, 2] < BOX_DEPTH + 0.01).any()
+
+
+def test_fill_is_for_clouds_of_one_layer_and_can_be_taken_away_again():
+    front = _cloud(_scene())
+    both = with_fill(front, True)
+    assert with_fill(front, None) is front and with_fill(front, False) is front
+    assert with_fill(both, None) is both and with_fill(both, True) is both
+    again = with_fill(both, False)
+    assert again.grid == front.grid and "invented_layers" not in again.provenance.details
+    np.testing.assert_array_equal(again.positions, front.positions)
+    np.testing.assert_array_equal(again.cells(), front.cells())
+    assert not invented(front).any()
+    without_grid = replace(front, grid=None, grid_index=None)
+    assert with_fill(without_grid, True) is without_grid and not invented(without_grid).any()

@@ -13,6 +13,7 @@ from sharp_recipe import write_checkpoint
 from image_to_3d.cli import main
 from image_to_3d.cli.photos import find_photos
 from image_to_3d.core.errors import ImageTo3DError
+from image_to_3d.core.hidden_layer import invented
 from image_to_3d.io import ply
 from image_to_3d.io.ply import read_ply
 
@@ -186,6 +187,18 @@ def test_depth_file_chooses_its_engine(tmp_path: Path, sample: Path, capsys: pyt
     assert main(["predict", str(sample / "photo.jpg"), "-o", str(tmp_path), *depth, "--json"]) == 0
     assert reports(capsys)[0]["engine"] == "depth-map"
     assert main(["predict", *[str(sample / "photo.jpg"), str(tmp_path)], "-o", str(tmp_path), *depth]) == 2
+
+
+def test_what_is_filled_behind_edges_is_told(tmp_path: Path, sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["predict", str(sample / "photo.jpg"), "-o", str(tmp_path), "--depth", str(sample / "depth_mm.png")]
+    assert main([*arguments, "--fill", "--json"]) == 0
+    filled = reports(capsys)[0]
+    assert filled["metric"] and filled["invented"] > 1000
+    cloud = read_ply(filled["outputs"]["ply"])
+    assert invented(cloud).sum() == filled["invented"] and len(cloud) == filled["gaussians"]
+    assert main([*arguments, "--overwrite", "--json"]) == 0
+    plain = reports(capsys)[0]
+    assert plain["invented"] == 0 and plain["gaussians"] == filled["gaussians"] - filled["invented"]
 
 
 def test_wrong_usage_and_missing_engines_have_their_codes(tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def read(root: bpy.types.Object, everything: bool = False) -> StoredPoints:
     names = ["position", "scale", "rotation", pointcloud.COLOUR, "opacity"] if everything else ["position"]
     columns = {name: pointcloud.read(points, name) for name in names}
     outcome = root.image_to_3d.outcome
-    provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)
+    layers = list(range(*outcome.invented_layers))
+    details = {"invented_layers": layers} if layers else {}
+    provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None, details=details)
     picture = blender_points.Picture(
         pointcloud.read(points, pointcloud.CELL), Grid(*outcome.grid), intrinsics(root), provenance
     )

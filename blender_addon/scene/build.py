@@ -182,6 +182,9 @@ def _record(
     outcome.warnings = "\n".join(result.warnings)
     outcome.backend_scene = result.scene
     outcome.grid = result.grid or (0, 0, 0)
+    outcome.invented = 0 if points.invented is None else int(points.invented.sum())
+    layers = result.invented_layers or []
+    outcome.invented_layers = (min(layers), max(layers) + 1) if layers else (0, 0)
     outcome.intrinsics = result.intrinsics or (0, 0, 0, 0)
     outcome.metres_per_unit = metres_per_unit
     affine = result.inverse_depth or {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import splats
+from . import filled, splats
 
 MODES = [
     ("POINTS", "Points", "The point cloud. Snapping and the Ruler find the surface, which renders leave out"),
@@ -27,6 +27,7 @@ def apply(root: bpy.types.Object) -> None:
         if role == "POINTS":
             obj.hide_viewport = obj.hide_render = mode == "SURFACE"
             obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
+            filled.apply(obj, settings.filled)
             splats.modifier(obj, mode == "SPLATS", settings.viewport_share)
         elif role == "SURFACE":
             obj.hide_render = mode != "SURFACE"

@@ -17,7 +17,17 @@ COLOUR = "colour"
 CELL = "cell"
 """Cell of the picture grid that a point was made from, so that measuring finds its neighbours again."""
 
-_FIELDS = {"FLOAT_VECTOR": "vector", "FLOAT": "value", "FLOAT_COLOR": "color", "QUATERNION": "value", "INT": "value"}
+INVENTED = "invented"
+"""True where the background was continued behind a depth edge: nothing that a photo shows."""
+
+_FIELDS = {
+    "FLOAT_VECTOR": "vector",
+    "FLOAT": "value",
+    "FLOAT_COLOR": "color",
+    "QUATERNION": "value",
+    "INT": "value",
+    "BOOLEAN": "value",
+}
 
 
 def can_resize() -> bool:
@@ -33,7 +43,7 @@ def can_convert() -> bool:
 
 def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -> bpy.types.Object:
     """An object in ``collection`` whose points carry ``position``, ``radius``, ``colour``, ``scale``, ``rotation``, ``opacity``
-    and, where they come from a picture, ``cell``.
+    and, where they come from a picture, ``cell``, and, where some show what no photo shows, ``invented``.
 
     It is a PointCloud where this Blender can make one, else a Mesh of vertices.
     """
@@ -55,6 +65,8 @@ def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -
     _write(data, "opacity", "FLOAT", points.opacities)
     if points.cells is not None:
         _write(data, CELL, "INT", points.cells)
+    if points.invented is not None:
+        _write(data, INVENTED, "BOOLEAN", points.invented)
     data.update_tag()
     return obj
 
@@ -100,9 +112,10 @@ def _convert(obj: bpy.types.Object) -> None:
 
 
 def read(obj: bpy.types.Object, name: str) -> np.ndarray:
-    """An attribute of the points as float32 or, for whole numbers, int32: (N,) or (N, k)."""
+    """An attribute of the points as float32 or, for whole numbers, int32, for booleans bool: (N,) or (N, k)."""
     attribute = obj.data.attributes[name]
     width = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "QUATERNION": 4}.get(attribute.data_type, 1)
-    flat = np.empty(len(attribute.data) * width, np.int32 if attribute.data_type == "INT" else np.float32)
+    dtype = {"INT": np.int32, "BOOLEAN": bool}.get(attribute.data_type, np.float32)
+    flat = np.empty(len(attribute.data) * width, dtype)
     attribute.data.foreach_get(_FIELDS[attribute.data_type], flat)
     return flat if width == 1 else flat.reshape(-1, width)

@@ -38,6 +38,44 @@ def test_splats_are_one_instance_for_each_point(built, addon) -> None:
     assert instances(built.points) == 0 and not built.points.modifiers
 
 
+def evaluated(obj) -> tuple[int, np.ndarray]:
+    """Number of points that the modifiers leave, and their colours."""
+    data = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    if obj.type == "MESH":
+        pytest.skip("the points of a mesh of vertices are not in its data")
+    colours = np.empty(len(data.points) * 4, np.float32)
+    data.attributes["colour"].data.foreach_get("color", colours)
+    return len(data.points), colours.reshape(-1, 4)
+
+
+def test_filled_points_are_marked_or_hidden(built, addon) -> None:
+    settings = built.root.image_to_3d
+    hidden = addon.scene.pointcloud.read(built.points, "invented")
+    outcome = settings.outcome
+    assert hidden.dtype == bool and outcome.invented == hidden.sum() > 100 and tuple(outcome.invented_layers) == (2, 4)
+    settings.filled = "MARK"
+    count, colours = evaluated(built.points)
+    assert count == len(hidden)
+    np.testing.assert_allclose(colours[hidden], [addon.scene.filled.MARK] * hidden.sum(), atol=1e-6)
+    assert not np.allclose(colours[~hidden][:100], addon.scene.filled.MARK)
+    settings.filled = "HIDE"
+    assert evaluated(built.points)[0] == (~hidden).sum()
+    settings.display = "SPLATS"
+    assert instances(built.points) == (~hidden).sum()
+    settings.filled, settings.display = "SHOW", "POINTS"
+    assert not built.points.modifiers
+
+
+def test_without_fill_no_point_is_invented(panel) -> None:
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    panel.recipe.fill = False
+    built = panel.generate()
+    assert built.root.image_to_3d.outcome.invented == 0 and "invented" not in built.points.data.attributes
+    built.root.image_to_3d.filled = "HIDE"
+    assert not built.points.modifiers
+
+
 def test_surface_replaces_the_points(built) -> None:
     built.root.image_to_3d.display = "SURFACE"
     assert not built.surface.hide_render and built.points.hide_render and not built.points.visible_get()

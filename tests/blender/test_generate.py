@@ -43,6 +43,7 @@ def test_attributes_are_the_backend_arrays_in_blender_axes(panel, addon) -> None
                 photo_file=bytes_blob((SAMPLE / "photo.jpg").read_bytes()),
                 depth_name="depth_mm.png",
                 depth_file=bytes_blob((SAMPLE / "depth_mm.png").read_bytes()),
+                fill=True,
             ),
             timeout=60,
         ).to_cloud()

@@ -46,6 +46,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR", help="default: the current folder")
     add_engine_options(parser)
     add_filter_options(parser)
+    parser.add_argument(
+        "--fill",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="continue the background behind depth edges, so that small camera moves show no gaps; these Gaussians are "
+        "marked as invented (default: the engines of relative depth do, the others do not)",
+    )
     files = parser.add_argument_group("files")
     files.add_argument(
         "--format",
@@ -175,6 +182,7 @@ def predict_file(
     Raises:
         ImageTo3DError: whatever goes wrong with this photo.
     """
+    from ..core.hidden_layer import with_fill
     from ..io.ply import write_ply
 
     start = time.perf_counter()
@@ -185,7 +193,7 @@ def predict_file(
     depth = load_depth_for(item.path, photo, args)
     decoded = time.perf_counter()
     prediction = engine.predict(photo, depth, progress)
-    cloud = filters.apply(prediction.cloud)
+    cloud = filters.apply(with_fill(prediction.cloud, args.fill))
     predicted = time.perf_counter()
     progress("write", 1.0)
     write_ply(ply, cloud, args.format)
@@ -215,6 +223,8 @@ def _success(
 ) -> dict[str, Any]:
     import numpy as np
 
+    from ..core.hidden_layer import invented
+
     z = cloud.positions[:, 2]
     depth_m = {"min": float(z.min()), "median": float(np.median(z)), "max": float(z.max())}
     stages = ("decode", "preprocess", "network", "postprocess", "write", "total")
@@ -224,7 +234,9 @@ def _success(
         "engine": engine.info.name,
         "device": prediction.device,
         "precision": prediction.precision,
+        "metric": cloud.provenance.metric,
         "gaussians": len(cloud),
+        "invented": int(invented(cloud).sum()),
         "focal": {"px": photo.focal.px, "mm35": photo.focal.mm35, "source": photo.focal.source},
         "depth_m": {key: round(value, 4) for key, value in depth_m.items()},
         "seconds": {key: round(seconds.get(key, 0.0), 4) for key in dict.fromkeys((*stages, *seconds))},
@@ -255,9 +267,11 @@ def _tell(args: argparse.Namespace, item: Input, report: dict[str, Any]) -> None
     for warning in report["warnings"]:
         print(f"{item.path}: {warning}", file=sys.stderr)
     seconds = report["seconds"]
+    added = f" ({report['invented']:,} invented)" if report["invented"] else ""
+    scale = "" if report["metric"] else " (not metric: calibrate)"
     print(
-        f"{item.path} → {report['outputs']['ply']}  {report['gaussians']:,} Gaussians, "
-        f"{report['depth_m']['min']:.2f} to {report['depth_m']['max']:.2f} m, {seconds['total']:.1f} s",
+        f"{item.path} → {report['outputs']['ply']}  {report['gaussians']:,} Gaussians{added}, "
+        f"{report['depth_m']['min']:.2f} to {report['depth_m']['max']:.2f} m{scale}, {seconds['total']:.1f} s",
         flush=True,
     )
     log.info("%s", ", ".join(f"{stage} {duration:.2f} s" for stage, duration in seconds.items()))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .axes import points_to_blender, points_to_opencv, rotations_to_blender, rotations_to_opencv
 from .errors import ErrorCode, ImageTo3DError
 from .gaussians import GaussianCloud, Grid, Provenance
+from .hidden_layer import invented
 from .intrinsics import Intrinsics
 from .lifting import FOOTPRINT_SIGMA
 from .quaternion import from_matrix, multiply, normalise
@@ -42,6 +43,7 @@ class BlenderPoints:
         far: largest distance from the camera along its axis, Blender units; 0 for no points.
         near: smallest such distance.
         cells: (N,) int32, cell of the picture grid of each point; None for clouds without one.
+        invented: (N,) True for what no photo shows (:mod:`.hidden_layer`); None where there is none of that.
     """
 
     positions: Float32
@@ -54,6 +56,7 @@ class BlenderPoints:
     near: float
     far: float
     cells: NDArray[np.int32] | None = None
+    invented: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -73,6 +76,7 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
     if not (np.isfinite(metres_per_unit) and metres_per_unit > 0):
         raise ValueError(f"a unit has a positive length, not {metres_per_unit}")
     n = len(cloud)
+    hidden = invented(cloud)
     positions = points_to_blender(cloud.positions)
     scales = cloud.scales
     extent = _extent(positions)
@@ -92,6 +96,7 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
         near=float(positions[:, 1].min()) if n else 0.0,
         far=float(positions[:, 1].max()) if n else 0.0,
         cells=None if cloud.grid is None else cloud.cells(),
+        invented=hidden if hidden.any() else None,
     )
 
 

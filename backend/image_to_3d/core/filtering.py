@@ -179,7 +179,11 @@ def _mixtures(
     fields = {name: values.astype(np.float32) for name, values in result.items()}
     for name, values in fields.items():
         values[group[single]] = getattr(cloud, name)[single]  # nothing to merge: exactly as it was
-    return replace(cloud, **fields, grid=grid, grid_index=occupied.astype(np.int32))
+    provenance = cloud.provenance
+    if layers := provenance.details.get("invented_layers"):  # each layer became two, see _blocks
+        halves = [half for layer in layers for half in (2 * layer, 2 * layer + 1)]
+        provenance = replace(provenance, details={**provenance.details, "invented_layers": halves})
+    return replace(cloud, **fields, grid=grid, grid_index=occupied.astype(np.int32), provenance=provenance)
 
 
 def _columns_reversed(axes: NDArray[np.float64]) -> NDArray[np.float64]:

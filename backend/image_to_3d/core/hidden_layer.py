@@ -23,6 +23,8 @@ MIN_STEP = 0.03
 """A depth edge: the continued planes of two neighbours miss each other by more than this share of the inverse depth."""
 _MAX_DRIFT = 1.5  # a continued plane is believed within this factor of the depth where it was seen
 
+_DETAILS = ("invented_layers", "reach_m")
+
 Index = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
@@ -88,6 +90,45 @@ def fill_behind_edges(cloud: GaussianCloud, reach_m: float = REACH_M) -> Gaussia
         grid_index=index,
         provenance=provenance,
     )
+
+
+def with_fill(cloud: GaussianCloud, fill: bool | None) -> GaussianCloud:
+    """A cloud with what a person wants behind its depth edges.
+
+    Args:
+        cloud: of any engine.
+        fill: True: :func:`fill_behind_edges` where the cloud has one grid layer; a cloud with more layers, or without a camera,
+            stays as it is. False: no invented Gaussians. None: as the engine made it.
+    """
+    if fill is None:
+        return cloud
+    if not fill:
+        return without_invented(cloud)
+    if cloud.grid is None or cloud.grid.layers != 1 or cloud.intrinsics is None:
+        return cloud
+    return fill_behind_edges(cloud)
+
+
+def invented(cloud: GaussianCloud) -> NDArray[np.bool_]:
+    """(N,) True for the Gaussians of layers that ``provenance.details["invented_layers"]`` names."""
+    layers = cloud.provenance.details.get("invented_layers")
+    if not layers or cloud.grid is None:
+        return np.zeros(len(cloud), bool)
+    return np.isin(cloud.cells() // (cloud.grid.rows * cloud.grid.cols), layers)
+
+
+def without_invented(cloud: GaussianCloud) -> GaussianCloud:
+    """The Gaussians that the photo shows; a grid whose other layers were invented has one layer again."""
+    if not cloud.provenance.details.get("invented_layers"):
+        return cloud
+    seen = cloud.select(~invented(cloud))
+    details = {key: value for key, value in cloud.provenance.details.items() if key not in _DETAILS}
+    provenance = replace(cloud.provenance, details=details)
+    grid = seen.grid
+    if grid is None:
+        return replace(seen, provenance=provenance)
+    layers = 1 + int(seen.cells().max(initial=0)) // (grid.rows * grid.cols)
+    return replace(seen, provenance=provenance, grid=Grid(layers, grid.rows, grid.cols), grid_index=seen.cells())
 
 
 def _front(cloud: GaussianCloud, intrinsics: Intrinsics) -> _Front:

@@ -131,6 +131,7 @@ class CloudMessage(Message):
     Attributes:
         inverse_depth: how relative inverse depth became metres, see
             :meth:`~image_to_3d.core.relative_depth.AffineInverseDepth.to_details`; None for engines with metres of their own.
+        invented_layers: layers of the grid that no photo shows, see :mod:`~image_to_3d.core.hidden_layer`.
     """
 
     positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
@@ -147,6 +148,7 @@ class CloudMessage(Message):
     focal_source: str | None = None
     photo: str = ""
     inverse_depth: JsonObject | None = None
+    invented_layers: list[int] | None = None
 
     def to_cloud(self) -> GaussianCloud:
         """The validated cloud; arrays are shared, not copied.
@@ -154,7 +156,8 @@ class CloudMessage(Message):
         Raises:
             SchemaError: the arrays do not fit together.
         """
-        details = {} if self.inverse_depth is None else {"inverse_depth": self.inverse_depth}
+        carried = {"inverse_depth": self.inverse_depth, "invented_layers": self.invented_layers}
+        details = {key: value for key, value in carried.items() if value is not None}
         try:
             return GaussianCloud(
                 positions=self.positions,
@@ -191,6 +194,7 @@ def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
         "focal_source": cloud.provenance.focal_source,
         "photo": cloud.provenance.photo,
         "inverse_depth": cloud.provenance.details.get("inverse_depth"),
+        "invented_layers": cloud.provenance.details.get("invented_layers"),
     }
 
 
@@ -234,6 +238,7 @@ class Predict(Message):
         alpha_threshold: drop Gaussians fainter than this.
         max_gaussians: merge down to at most so many.
         precision: see :class:`~image_to_3d.engines.base.EngineOptions`.
+        fill: see :func:`~image_to_3d.core.hidden_layer.with_fill`.
     """
 
     TYPE: ClassVar[str] = "predict"
@@ -252,6 +257,7 @@ class Predict(Message):
     alpha_threshold: float = 0.0
     max_gaussians: int | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    fill: bool | None = None
 
 
 @_request

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..core.filtering import Filters
+from ..core.hidden_layer import with_fill
 from ..engines.base import Engine, EngineOptions, Progress
 from ..engines.registry import resolve
 from ..io.depth import clean_depth, decode_depth
@@ -76,7 +77,7 @@ def predict(
     name = resolve(wanted, depth is not None, options.checkpoint)
     engine = engine_for(name, request.precision)
     prediction = engine.predict(photo, depth, progress)
-    cloud = _filters(request).apply(prediction.cloud)
+    cloud = _filters(request).apply(with_fill(prediction.cloud, request.fill))
     progress("pack", 1.0)
     seconds = {"decode": decoded - start, **prediction.seconds, "total": time.perf_counter() - start}
     return Result(
