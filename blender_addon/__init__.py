@@ -13,6 +13,7 @@ from . import (
     panels,
     preferences,
     properties,
+    render_engine,
     session,
     solid_view,
     splat_scenes,
@@ -31,6 +32,7 @@ _MODULES = (
     session,
     solid_view,
     splat_scenes,
+    render_engine,
 )
 
 

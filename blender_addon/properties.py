@@ -23,6 +23,7 @@ from bpy.props import (
 
 from .engines import ENGINE_ITEMS
 from .measuring import state
+from .render_settings import RenderSettings
 from .scene import display, filled
 
 
@@ -197,9 +198,10 @@ class ObjectSettings(bpy.types.PropertyGroup):
 
 
 class SceneSettings(bpy.types.PropertyGroup):
-    """What the panel edits."""
+    """What the panel edits, and how final pictures are made."""
 
     recipe: PointerProperty(type=Recipe)
+    render: PointerProperty(type=RenderSettings)
 
 
 def values(group: bpy.types.PropertyGroup) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def has_photo(root: bpy.types.Object) -> bool:
     return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
-_CLASSES = (*state.CLASSES, Recipe, Outcome, ObjectSettings, SceneSettings)
+_CLASSES = (*state.CLASSES, Recipe, Outcome, RenderSettings, ObjectSettings, SceneSettings)
 
 
 def register() -> None:

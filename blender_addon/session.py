@@ -201,6 +201,17 @@ class Session:
         settings = _backend_settings(context)
         return lambda: running(settings)
 
+    def found_backend(self, context: bpy.types.Context) -> Callable[[Callable[[], bool]], Endpoint]:
+        """A function, for threads that may wait, that finds the backend of the present settings or starts it.
+
+        It takes a function that is asked often whether to give up.
+
+        Raises:
+            ImageTo3DError: the settings are wrong. The returned function raises it too, and ``Cancelled``.
+        """
+        settings, backend, closing = _backend_settings(context), self._backend, self._closing
+        return lambda given_up: backend.find(settings, lambda: None, lambda: closing.is_set() or given_up())
+
     def pump(self) -> bool:
         """Handle what has arrived. Main thread; never waits.
 

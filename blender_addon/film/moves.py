@@ -54,9 +54,7 @@ class IMAGE_TO_3D_OT_add_camera_move(bpy.types.Operator):
                 context.scene, session.shown_root(context), self.move.lower(), self.frames, self.strength, self._label()
             )
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         for obj in context.selected_objects:
             obj.select_set(False)
         made.select_set(True)

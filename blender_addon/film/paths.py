@@ -50,9 +50,7 @@ class IMAGE_TO_3D_OT_export_camera_path(bpy.types.Operator, ExportHelper):
                 )
             write_camera_path(Path(self.filepath), sample(context, root))
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         return {"FINISHED"}
 
 
@@ -76,9 +74,7 @@ class IMAGE_TO_3D_OT_import_camera_path(bpy.types.Operator, ImportHelper):
             name = Path(self.filepath).stem
             keyframes.create(scene, name, path, root, scene.unit_settings.scale_length)
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         return {"FINISHED"}
 
 

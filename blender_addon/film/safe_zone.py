@@ -39,9 +39,7 @@ class IMAGE_TO_3D_OT_show_safe_zone(bpy.types.Operator):
         try:
             show(context.scene, session.shown_root(context))
         except ImageTo3DError as error:
-            session.current().failure = error
-            self.report({"WARNING"}, str(error))
-            return {"CANCELLED"}
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 

@@ -33,6 +33,26 @@ def test_a_path_survives_its_file():
         assert np.array_equal(a.world_to_camera, b.world_to_camera) and a.size == b.size
 
 
+def test_a_scene_looks_the_same_in_any_frame():
+    rng = np.random.default_rng(1)
+    frame = np.eye(4)
+    frame[:3, :3], frame[:3, 3] = 0.4 * look_at([0, 0, 0], [0.5, 0.1, 1])[:3, :3], [1, -2, 0.5]
+    points = rng.uniform([-1, -1, 3], [1, 1, 5], (20, 3))
+    for camera in PATH.cameras:
+        inside = camera.in_frame(frame)
+        assert inside.near == pytest.approx(camera.near / 0.4)
+
+        def seen(camera, points):
+            p = points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+            k = camera.intrinsics
+            w = np.ones(len(p)) if camera.orthographic else p[:, 2]
+            return np.stack([k.fx * p[:, 0] / w + k.cx, k.fy * p[:, 1] / w + k.cy], -1)
+
+        assert np.allclose(seen(inside, points), seen(camera, points @ frame[:3, :3].T + frame[:3, 3]))
+    with pytest.raises(ValueError, match="flat"):
+        PATH.cameras[0].in_frame(np.diag([1.0, 1, 0, 1]))
+
+
 def test_documents_of_other_writers_are_read():
     frame = {"size": [64, 48], "orthographic_width_m": 2, "world_to_camera": np.eye(4).ravel().tolist()}
     (camera,) = CameraPath.from_json({"version": 1, "fps": 25, "frames": [frame]}).cameras

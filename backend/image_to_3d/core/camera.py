@@ -119,6 +119,33 @@ class Camera:
         k = self.intrinsics
         return k.height / k.fy if self.orthographic and k.fy != k.fx else None
 
+    def in_frame(self, frame_to_world: ArrayLike) -> Camera:
+        """The camera that sees the same picture of a scene described in another frame.
+
+        Args:
+            frame_to_world: (4, 4) rotation, one scale and shift from that frame to this camera's world.
+
+        Raises:
+            ValueError: the matrix flattens space.
+        """
+        matrix = np.asarray(frame_to_world, np.float64)
+        det = float(np.linalg.det(matrix[:3, :3]))
+        if not det > 0:
+            raise ValueError("a frame is not flat and not mirrored")
+        scale = float(np.cbrt(det))
+        world_to_camera = self.world_to_camera @ matrix
+        world_to_camera[:3] /= scale
+        k = self.intrinsics
+        if self.orthographic:
+            k = replace(k, fx=k.fx * scale, fy=k.fy * scale)
+        return replace(
+            self,
+            intrinsics=k,
+            world_to_camera=world_to_camera,
+            near=self.near / scale,
+            far=self.far / scale,
+        )
+
     def with_size(self, width: int, height: int) -> Camera:
         """The same view in a picture of another size, pixels kept square: filled, so the longer side is cropped."""
         return replace(self, intrinsics=cover(self.intrinsics, width, height))

@@ -62,4 +62,11 @@ WORDS = {
     "Make a camera the scene's camera.": "请把一个相机设为场景相机。",
     "{0} is a panoramic camera, which splats cannot be drawn with.": "{0} 是全景相机，无法用来绘制泼溅。",
     "Make it perspective or orthographic.": "请改为透视或正交。",
+    "The backend did not answer in time.": "后端未及时应答。",
+    "Image to 3D Splats": "图像转三维泼溅",
+    "Only photos are drawn. For furniture beside them see Final Picture in the sidebar.": "只绘制照片。若要同时渲染家具，请见侧栏的“最终画面”。",
+    "Smoothing": "平滑",
+    "Pixels² added to the size of every splat. 0 as SHARP draws them, sharpest; 0.3 for pictures smaller than the photo, which flicker otherwise": "加到每个泼溅尺寸上的像素²。0 与 SHARP 相同，最锐利；画面小于照片时用 0.3，否则会闪烁",
+    "Sending the points": "正在发送点",
+    "Drawing splats": "正在绘制泼溅",
 }
