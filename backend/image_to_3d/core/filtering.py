@@ -129,11 +129,22 @@ def _blocks(cloud: GaussianCloud, shrink: float) -> tuple[Grid, NDArray[np.int64
     out = Grid(2 * grid.layers, max(1, int(grid.rows * shrink)), max(1, int(grid.cols * shrink)))
     layer, row, col = cells // (grid.rows * grid.cols), cells // grid.cols % grid.rows, cells % grid.cols
     block = (layer * out.rows + row * out.rows // grid.rows) * out.cols + col * out.cols // grid.cols
-    depth = cloud.positions[:, 2]
-    nearest = np.full(grid.layers * out.rows * out.cols, np.inf, np.float32)
-    np.minimum.at(nearest, block, depth)
-    behind = depth > _SAME_SURFACE * nearest[block]
-    return out, block + (layer + behind) * (out.rows * out.cols)
+    hidden = behind(block, cloud.positions[:, 2], grid.layers * out.rows * out.cols)
+    return out, block + (layer + hidden) * (out.rows * out.cols)
+
+
+def behind(cells: NDArray[np.integer], depths: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """Points that lie more than a tenth behind the nearest point of their cell.
+
+    Args:
+        cells: (N,) in 0 … count − 1.
+        depths: (N,), > 0.
+        count: number of cells.
+    """
+    nearest = np.full(count, np.inf, np.float32)
+    np.minimum.at(nearest, cells, depths)
+    hidden: NDArray[np.bool_] = depths > _SAME_SURFACE * nearest[cells]
+    return hidden
 
 
 def _mixtures(
