@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     backend_panel,
+    editing,
     film,
     measuring,
     operators,
@@ -27,6 +28,7 @@ _MODULES = (
     operators,
     panels,
     measuring,
+    editing,
     film,
     backend_panel,
     session,

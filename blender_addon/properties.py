@@ -21,6 +21,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from .editing.state import Editing
 from .engines import ENGINE_ITEMS
 from .measuring import state
 from .render_settings import RenderSettings
@@ -171,6 +172,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
             ("CAMERA", "Camera", "Camera that matches the photo"),
             ("SURFACE", "Surface", "Mesh of what the photo sees, for snapping and measuring"),
             ("SAFE_ZONE", "Safe Zone", "How far a camera may go before holes appear"),
+            ("CROP", "Crop Box", "Only what lies in it is shown"),
         ],
         default="NONE",
     )
@@ -178,6 +180,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     outcome: PointerProperty(type=Outcome)
     levelling: PointerProperty(type=state.Levelling)
     calibration: PointerProperty(type=state.Calibration)
+    editing: PointerProperty(type=Editing)
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
     filled: EnumProperty(
         name="Filled",
@@ -234,7 +237,7 @@ def has_photo(root: bpy.types.Object) -> bool:
     return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
-_CLASSES = (*state.CLASSES, Recipe, Outcome, RenderSettings, ObjectSettings, SceneSettings)
+_CLASSES = (*state.CLASSES, Editing, Recipe, Outcome, RenderSettings, ObjectSettings, SceneSettings)
 
 
 def register() -> None:

@@ -1,7 +1,8 @@
 """Colours of the points in Solid view.
 
 Blender's Solid shading shows point clouds in one colour whatever attributes they have. So a draw handler paints each point's
-colour over its grey sphere, at its depth, and other objects stay in front of it or behind it as they are.
+colour over its grey sphere, at its depth, and other objects stay in front of it or behind it as they are. Selected points are
+painted in orange, in every shading.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from typing import Any
 
 import bpy
 import gpu
+import numpy as np
 from bpy.app.handlers import persistent
 from mathutils import Matrix
 
 from . import properties
-from .scene import pointcloud, splats
+from .scene import edits, pointcloud, splats
 
 _VERTEX = """
 void main()
@@ -42,12 +44,15 @@ void main()
 """
 
 
+_SELECTED = (1.0, 0.25, 0.0, 1.0)
+
+
 class _Painter:
     """Shader and vertex buffers; made at the first draw, because there is no GPU before a window has one."""
 
     def __init__(self) -> None:
         self._shader: gpu.types.GPUShader | None = None
-        self._batches: dict[int, tuple[float, gpu.types.GPUBatch]] = {}
+        self._batches: dict[int, tuple[tuple[float, bool], gpu.types.GPUBatch | None]] = {}
         self._handle: Any = None
 
     def start(self) -> None:
@@ -69,14 +74,16 @@ class _Painter:
     def _draw(self) -> None:
         context = bpy.context
         space = context.space_data
-        if space is None or space.shading.type != "SOLID" or space.shading.show_xray:
+        if space is None:
             return
+        solid = space.shading.type == "SOLID" and not space.shading.show_xray
         clouds = [
             obj
             for obj in context.view_layer.objects
             if obj.image_to_3d.role == "POINTS"
             and obj.display_type in {"SOLID", "TEXTURED"}
             and obj.visible_in_viewport_get(space)
+            and (solid or edits.has_selection(obj))
         ]
         if not clouds:
             return
@@ -84,12 +91,12 @@ class _Painter:
         gpu.state.depth_mask_set(True)
         gpu.state.program_point_size_set(True)
         for obj in clouds:
-            self._draw_cloud(obj, context.region_data, context.region.height)
+            self._draw_cloud(obj, context.region_data, context.region.height, solid)
         gpu.state.program_point_size_set(False)
         gpu.state.depth_mask_set(False)
         gpu.state.depth_test_set("NONE")
 
-    def _draw_cloud(self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int) -> None:
+    def _draw_cloud(self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int, solid: bool) -> None:
         if self._shader is None:
             try:
                 self._shader = _shader()
@@ -99,8 +106,11 @@ class _Painter:
         uid = obj.data.session_uid
         root = properties.root_of(obj)
         share = 1.0 if root is None else root.image_to_3d.viewport_share
-        if uid not in self._batches or self._batches[uid][0] != share:
-            self._batches[uid] = (share, _batch(obj, share))
+        if uid not in self._batches or self._batches[uid][0] != (share, solid):
+            self._batches[uid] = ((share, solid), _batch(obj, share, solid))
+        batch = self._batches[uid][1]
+        if batch is None:
+            return
         projection: Matrix = view.window_matrix
         shader = self._shader
         shader.bind()
@@ -109,7 +119,7 @@ class _Painter:
         shader.uniform_float("pixels", 0.5 * height * projection[1][1])
         shader.uniform_float("scale", obj.matrix_world.median_scale)
         shader.uniform_int("orthographic", int(projection[3][3] != 0))
-        self._batches[uid][1].draw(shader)
+        batch.draw(shader)
 
 
 def _shader() -> gpu.types.GPUShader:
@@ -131,15 +141,23 @@ def _shader() -> gpu.types.GPUShader:
     return gpu.shader.create_from_info(info)
 
 
-def _batch(obj: bpy.types.Object, share: float) -> gpu.types.GPUBatch:
+def _batch(obj: bpy.types.Object, share: float, solid: bool) -> gpu.types.GPUBatch | None:
+    """The points that are shown, selected ones in orange; without ``solid`` only those. None where there are none."""
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
     layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
     columns = {name: pointcloud.read(obj, name) for name in ("position", "radius", pointcloud.COLOUR)}
+    if edits.has_selection(obj):
+        columns[pointcloud.COLOUR][edits.selection(obj)] = _SELECTED
+    seen = np.flatnonzero(edits.kept(obj))
     if share < 1.0:
-        seen = splats.shown(len(columns["radius"]), share)
-        columns = {name: values[seen] for name, values in columns.items()}
+        seen = seen[splats.shown(len(seen), share)]
+    if not solid:
+        seen = seen[edits.selection(obj)[seen]]
+    if not len(seen):
+        return None
+    columns = {name: values[seen] for name, values in columns.items()}
     vertices = gpu.types.GPUVertBuf(layout, len(columns["radius"]))
     for name, values in columns.items():
         vertices.attr_fill(name, values)
@@ -154,8 +172,12 @@ def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     if _painter is None:
         return
     for update in depsgraph.updates:
-        if update.is_updated_geometry and isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
+        if not update.is_updated_geometry:
+            continue
+        if isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
             _painter.forget(update.id.original.session_uid)  # evaluated copies have none
+        elif isinstance(update.id, bpy.types.Object) and update.id.original.image_to_3d.role == "POINTS":
+            _painter.forget(update.id.original.data.session_uid)  # its crop box was moved
 
 
 @persistent

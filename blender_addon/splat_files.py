@@ -12,7 +12,7 @@ from image_to_3d.io.scenes import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
 from . import properties, session
-from .scene import build, pointcloud
+from .scene import build, edits, pointcloud
 
 
 def load(context: bpy.types.Context, path: Path) -> None:
@@ -41,7 +41,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
 
 
 def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
-    """Export the points below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
+    """Export the points that are shown below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
 
     Args:
         context: its scene gives the unit.
@@ -50,7 +50,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         apply_transform: as the points stand in the world, rather than as the photo's camera sees them.
 
     Raises:
-        ImageTo3DError: ``bad_request`` if the points are gone, or the transform stretches or mirrors them.
+        ImageTo3DError: ``bad_request`` if the points are gone or all left out, or the transform stretches or mirrors them.
     """
     try:
         points = build.find(root).points
@@ -62,17 +62,25 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         points.matrix_world if apply_transform else root.matrix_world.inverted_safe() @ points.matrix_world
     )
     similarity = blender_points.similarity(matrix)
-    columns = {name: pointcloud.read(points, name) for name in ("position", "scale", "rotation", "opacity")}
-    colours = pointcloud.read(points, pointcloud.COLOUR)
+    kept = edits.kept(points)
+    if not kept.any():
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            f"Every point of {root.name} is left out.",
+            "Press Restore All, or move the crop box.",
+        )
+    names = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
+    columns = {name: pointcloud.read(points, name) for name in names}
     metres_per_unit = context.scene.unit_settings.scale_length
 
     def work() -> None:
+        shown = {name: values[kept] for name, values in columns.items()}
         cloud = blender_points.to_cloud(
-            columns["position"],
-            columns["scale"],
-            columns["rotation"],
-            colours,
-            columns["opacity"],
+            shown["position"],
+            shown["scale"],
+            shown["rotation"],
+            shown[pointcloud.COLOUR],
+            shown["opacity"],
             similarity,
             metres_per_unit,
         )

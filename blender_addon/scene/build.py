@@ -15,7 +15,7 @@ from image_to_3d.protocol.messages import Result
 
 from .. import properties
 from ..photo_source import PhotoSource
-from . import camera, display, materials, pointcloud
+from . import camera, display, edits, materials, pointcloud
 from . import surface as surfaces
 
 _ROOT_METRES = 0.25
@@ -92,6 +92,7 @@ def rebuild(
     Transforms, parents, modifiers and materials are those of before. Arguments as for :func:`build`.
     """
     found = _by_role(root)
+    edited = edits.remember(root)
     collection = next(iter(root.users_collection), scene.collection)
     metres_per_unit = scene.unit_settings.scale_length
 
@@ -134,6 +135,7 @@ def rebuild(
 
     properties.set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds, metres_per_unit)
+    edits.carry_over(root, edited)
     display.apply(root)
     return Built(collection, root, cloud, view, mesh)
 

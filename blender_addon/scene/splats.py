@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import nodes
 from .pointcloud import COLOUR
 
 NAME = "Image to 3D Splats"
@@ -36,7 +37,7 @@ def modifier(obj: bpy.types.Object, splats: bool, share: float) -> None:
         splats: ellipsoids rather than points.
         share: in (0, 1].
     """
-    found = next((m for m in obj.modifiers if m.type == "NODES" and _is_ours(m.node_group)), None)
+    found = nodes.modifier(obj, NAME)
     if not splats and share >= 1.0:
         if found is not None:
             obj.modifiers.remove(found)
@@ -44,21 +45,7 @@ def modifier(obj: bpy.types.Object, splats: bool, share: float) -> None:
     if found is None:
         found = obj.modifiers.new("Splats", "NODES")
         found.node_group = _tree()
-    sockets = {item.name: item.identifier for item in found.node_group.interface.items_tree}
-    for name, value in (("Splats", splats), ("Viewport Share", share)):
-        _set_input(found, sockets[name], value)
-    obj.update_tag(refresh={"DATA"})
-
-
-def _set_input(nodes: bpy.types.NodesModifier, identifier: str, value: object) -> None:
-    if hasattr(nodes, "properties"):  # Blender ≥ 5.2
-        getattr(nodes.properties.inputs, identifier).value = value
-    else:
-        nodes[identifier] = value
-
-
-def _is_ours(tree: bpy.types.NodeTree | None) -> bool:
-    return tree is not None and tree.name.startswith(NAME)
+    nodes.set_inputs(found, {"Splats": splats, "Viewport Share": share})
 
 
 def material() -> bpy.types.Material:
@@ -152,7 +139,7 @@ def _tree() -> bpy.types.NodeTree:
     instances = tree.nodes.new("GeometryNodeInstanceOnPoints")
     link(thinned.outputs[0], instances.inputs["Points"])
     link(painted.outputs[0], instances.inputs["Instance"])
-    link(_attribute(tree, "rotation", "QUATERNION"), instances.inputs["Rotation"])
+    link(nodes.attribute(tree, "rotation", "QUATERNION"), instances.inputs["Rotation"])
     link(_axes(tree), instances.inputs["Scale"])
 
     switch = tree.nodes.new("GeometryNodeSwitch")
@@ -164,23 +151,15 @@ def _tree() -> bpy.types.NodeTree:
     return tree
 
 
-def _attribute(tree: bpy.types.NodeTree, name: str, kind: str) -> bpy.types.NodeSocket:
-    node = tree.nodes.new("GeometryNodeInputNamedAttribute")
-    node.data_type = kind
-    node.inputs["Name"].default_value = name
-    return node.outputs["Attribute"]
-
-
 def _axes(tree: bpy.types.NodeTree) -> bpy.types.NodeSocket:
     """Half axes of each ellipsoid: CUT standard deviations, none much shorter than the longest."""
-    scale = _attribute(tree, "scale", "FLOAT_VECTOR")
+    scale = nodes.attribute(tree, "scale", "FLOAT_VECTOR")
     parts = tree.nodes.new("ShaderNodeSeparateXYZ")
     tree.links.new(scale, parts.inputs[0])
-    longest = _math(tree, "MAXIMUM", _math(tree, "MAXIMUM", parts.outputs[0], parts.outputs[1]), parts.outputs[2])
-    least = tree.nodes.new("ShaderNodeVectorMath")
-    least.operation = "MAXIMUM"
-    tree.links.new(scale, least.inputs[0])
-    tree.links.new(_math(tree, "MULTIPLY", longest, _THINNEST), least.inputs[1])
+    longest = nodes.math(
+        tree, "MAXIMUM", nodes.math(tree, "MAXIMUM", parts.outputs[0], parts.outputs[1]), parts.outputs[2]
+    )
+    least = nodes.vector_math(tree, "MAXIMUM", scale, nodes.math(tree, "MULTIPLY", longest, _THINNEST))
     size = tree.nodes.new("ShaderNodeVectorMath")
     size.operation = "SCALE"
     size.inputs["Scale"].default_value = CUT
@@ -191,23 +170,16 @@ def _axes(tree: bpy.types.NodeTree) -> bpy.types.NodeSocket:
 def _left_out(tree: bpy.types.NodeTree, share: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
     """True in viewports for all but an even share of the points, see :func:`shown`."""
     index = tree.nodes.new("GeometryNodeInputIndex").outputs[0]
-    spread = _math(tree, "MODULO", _math(tree, "MULTIPLY", _math(tree, "MODULO", index, _PERIOD), _STRIDE), _PERIOD)
-    over = _math(tree, "GREATER_THAN", spread, _math(tree, "SUBTRACT", _math(tree, "MULTIPLY", share, _PERIOD), 0.5))
+    spread = nodes.math(
+        tree, "MODULO", nodes.math(tree, "MULTIPLY", nodes.math(tree, "MODULO", index, _PERIOD), _STRIDE), _PERIOD
+    )
+    over = nodes.math(
+        tree, "GREATER_THAN", spread, nodes.math(tree, "SUBTRACT", nodes.math(tree, "MULTIPLY", share, _PERIOD), 0.5)
+    )
     viewport = tree.nodes.new("GeometryNodeIsViewport").outputs[0]
-    return _math(tree, "MULTIPLY", over, viewport)
+    return nodes.math(tree, "MULTIPLY", over, viewport)
 
 
 def shown(count: int, share: float) -> NDArray[np.bool_]:
     """Which of ``count`` points viewports show, for those that draw them without the modifier."""
     return np.arange(count) % _PERIOD * _STRIDE % _PERIOD <= share * _PERIOD - 0.5
-
-
-def _math(tree: bpy.types.NodeTree, operation: str, a: object, b: object) -> bpy.types.NodeSocket:
-    node = tree.nodes.new("ShaderNodeMath")
-    node.operation = operation
-    for socket, value in zip(node.inputs, (a, b), strict=False):
-        if isinstance(value, bpy.types.NodeSocket):
-            tree.links.new(value, socket)
-        else:
-            socket.default_value = value
-    return node.outputs[0]

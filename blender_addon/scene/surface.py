@@ -7,6 +7,7 @@ import numpy as np
 
 from image_to_3d.core.blender_surface import BlenderSurface
 
+from .edits import POINT
 from .pointcloud import COLOUR
 
 _NAME = "Image to 3D Surface"
@@ -31,6 +32,7 @@ def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
     data.uv_layers.new(name=_UVS, do_init=False)
     data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
     data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))
+    data.attributes.new(POINT, "INT", "POINT").data.foreach_set("value", surface.points)
     return data
 
 

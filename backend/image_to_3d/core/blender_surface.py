@@ -24,6 +24,7 @@ class BlenderSurface:
         corner_edges: (4 F,) int32, edge from each corner to the next of its face.
         uvs: (4 F, 2) float32 in [0, 1], place of each corner in the upright photo, from its lower left.
         colours: (V, 4) float32, linear RGB of the Gaussian at the vertex and 1.
+        points: (V,) int32, index of that Gaussian in the cloud.
     """
 
     vertices: NDArray[np.float32]
@@ -32,6 +33,7 @@ class BlenderSurface:
     corner_edges: NDArray[np.int32]
     uvs: NDArray[np.float32]
     colours: NDArray[np.float32]
+    points: NDArray[np.int32]
 
 
 def from_cloud(
@@ -53,14 +55,14 @@ def from_cloud(
     corners = np.ascontiguousarray(mesh.faces.reshape(-1))
     colours = np.ones((len(mesh.vertices), 4), np.float32)
     # Cells increase strictly, and those of the front layer come first.
-    colours[:, :3] = cloud.colours[np.searchsorted(cloud.cells(), mesh.cells)]
+    points = np.searchsorted(cloud.cells(), mesh.cells).astype(np.int32)
+    colours[:, :3] = cloud.colours[points]
     vertices = points_to_blender(mesh.vertices)
     if metres_per_unit != 1.0:
         vertices = vertices / np.float32(metres_per_unit)
     edges, corner_edges = _edges(mesh.faces, len(vertices))
-    return BlenderSurface(
-        np.ascontiguousarray(vertices), corners, edges, corner_edges, np.ascontiguousarray(mesh.uvs[corners]), colours
-    )
+    uvs = np.ascontiguousarray(mesh.uvs[corners])
+    return BlenderSurface(np.ascontiguousarray(vertices), corners, edges, corner_edges, uvs, colours, points)
 
 
 def _edges(faces: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
