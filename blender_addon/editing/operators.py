@@ -7,6 +7,8 @@ from typing import Any
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_rpt as rpt_
+from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import BoolProperty, EnumProperty
 
 from image_to_3d.core import selecting
@@ -31,11 +33,6 @@ class Edits:
             cls.poll_message_set("Leave the current mode first")
             return False
         return True
-
-    def refuse(self, sentence: str) -> set[str]:
-        """Say why nothing was done."""
-        self.report({"WARNING"}, sentence)
-        return {"CANCELLED"}
 
 
 class IMAGE_TO_3D_OT_add_crop_box(Edits, bpy.types.Operator):
@@ -66,7 +63,8 @@ class IMAGE_TO_3D_OT_apply_crop(Edits, bpy.types.Operator):
         """Mark the points and remove the box."""
         root = session.shown_root(context)
         if root.image_to_3d.editing.crop_box is None:
-            return self.refuse("There is no crop box")
+            self.report({"WARNING"}, rpt_("There is no crop box"))
+            return {"CANCELLED"}
         edits.apply_crop(root)
         context.view_layer.objects.active = root
         root.select_set(True)
@@ -125,7 +123,7 @@ class IMAGE_TO_3D_OT_remove_points(Edits, bpy.types.Operator):
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         """Of either button."""
         if properties.others:
-            return bpy.app.translations.pgettext_tip("Remove what is not selected, and keep the selected")
+            return tip_("Remove what is not selected, and keep the selected")
         return ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -135,7 +133,8 @@ class IMAGE_TO_3D_OT_remove_points(Edits, bpy.types.Operator):
         kept = edits.kept(points)
         chosen = edits.selection(points) & kept
         if not chosen.any():
-            return self.refuse("No points are selected")
+            self.report({"WARNING"}, rpt_("No points are selected"))
+            return {"CANCELLED"}
         edits.mark(root, edits.BY_HAND, (kept & ~chosen) if self.others else chosen)
         edits.select(points, np.zeros_like(chosen))
         return {"FINISHED"}
