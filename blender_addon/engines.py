@@ -11,3 +11,6 @@ ENGINE_ITEMS = [
     ("dpt-large", "DPT Large", "Relative depth, finer; needs a known length to become metric"),
 ]
 """Identifiers are the names on the wire."""
+
+NOT_METRIC = frozenset({"midas-small", "dpt-large"})
+"""Engines that give relative depth only."""

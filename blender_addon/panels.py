@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from . import properties, queue_layout, session
+from . import engine_layout, photo_layout, properties, queue_layout, session, trust_layout
 from .layouts import Sidebar, draw_failure, fact, warn
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
@@ -29,7 +29,7 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
         current = session.current()
-        _draw_photo(layout, recipe)
+        photo_layout.draw(layout, context, recipe)
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         if current.failure is not None:
@@ -80,19 +80,12 @@ class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
         _draw_settings(layout, context, context.scene.image_to_3d.recipe)
 
 
-def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
-    column = layout.column(align=True)
-    column.prop(recipe, "focal")
-    if recipe.focal == "MM35":
-        column.prop(recipe, "mm35", text="mm")
-    elif recipe.focal == "FOV":
-        column.prop(recipe, "fov", text="Angle")
-    column = layout.column(align=True)
-    column.prop(recipe, "depth_path")
-    if recipe.depth_path:
-        column.prop(recipe, "resize_depth")
-    layout.prop(recipe, "engine")
-    _draw_engine_state(layout, context, recipe)
+def _draw_settings(
+    layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = ""
+) -> None:
+    photo_layout.draw_focal(layout, context, recipe)
+    photo_layout.draw_depth(layout, context, recipe, root)
+    engine_layout.draw(layout, context, recipe)
     column = layout.column(align=True)
     column.prop(recipe, "density")
     column.prop(recipe, "depth_max")
@@ -129,12 +122,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
             source = iface_(_FOCAL_SOURCES.get(outcome.focal_source, n_("source unknown")))
             fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
         fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
-        if outcome.focal_source == "assumed":
-            warn(
-                layout, context, "The focal length is assumed: lengths across the picture may be wrong. Type it above."
-            )
-        if not outcome.metric:
-            warn(layout, context, "This engine knows no metres: sizes are right only up to one factor.")
+        trust_layout.draw(layout, context, root)
         for warning in outcome.warnings.splitlines():
             warn(layout, context, warning)
         layout.row().prop(root.image_to_3d, "display", expand=True)
@@ -164,32 +152,13 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        recipe = session.shown_root(context).image_to_3d.recipe
-        _draw_photo(layout, recipe)
+        root = session.shown_root(context)
+        recipe = root.image_to_3d.recipe
+        photo_layout.draw(layout, context, recipe, root.name)
         layout.use_property_split = True
         layout.use_property_decorate = False
-        _draw_settings(layout, context, recipe)
+        _draw_settings(layout, context, recipe, root.name)
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
-
-
-def _draw_photo(layout: bpy.types.UILayout, recipe: properties.Recipe) -> None:
-    layout.row().prop(recipe, "source", expand=True)
-    if recipe.source == "FILE":
-        layout.prop(recipe, "photo_path", text="")
-        return
-    layout.template_ID(recipe, "image", open="image.open")
-    if recipe.image is not None and recipe.image.preview is not None:
-        layout.template_icon(recipe.image.preview.icon_id, scale=6)
-
-
-def _draw_engine_state(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
-    """Say it before the button is pressed if the chosen engine cannot run."""
-    welcome = session.current().welcome
-    engine = next((e for e in welcome.engines if e.name == recipe.engine), None) if welcome else None
-    if engine is not None and engine.state != "ready":
-        warn(layout, context, engine.note or f"{engine.name}: {engine.state.replace('_', ' ')}")
-    if recipe.engine == "depth-map" and not recipe.depth_path:
-        warn(layout, context, "This engine needs a depth file.")
 
 
 def _length(context: bpy.types.Context, metres: float) -> str:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import connection, elsewhere, generate, queue, splat_files
+from . import connection, elsewhere, find_photo, generate, queue, splat_files
 
-_CLASSES = (*generate.CLASSES, *queue.CLASSES, *connection.CLASSES, *splat_files.CLASSES, *elsewhere.CLASSES)
+_CLASSES = (
+    *generate.CLASSES,
+    *queue.CLASSES,
+    *find_photo.CLASSES,
+    *connection.CLASSES,
+    *splat_files.CLASSES,
+    *elsewhere.CLASSES,
+)
 
 
 def _draw_import(menu: bpy.types.Menu, context: bpy.types.Context) -> None:

@@ -12,11 +12,11 @@ from mathutils import Matrix
 from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
 from image_to_3d.core.axes import camera_to_world_blender
 from image_to_3d.core.blender_camera import BlenderLens, BlenderView, intrinsics_from_lens, lens_from_intrinsics
-from image_to_3d.core.orientation import Upright, jpeg_orientation
+from image_to_3d.core.photo_head import PhotoHead, Upright, read_head
+from image_to_3d.io.photo_head import photo_head
 
 from ..photo_source import PhotoSource
 
-_HEADER_BYTES = 1 << 17
 _DISPLAY_METRES = 0.3
 _CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own
 
@@ -163,14 +163,13 @@ def _turn(background: bpy.types.CameraBackgroundImage, upright: Upright) -> None
 
 def orientation(source: PhotoSource) -> Upright:
     """What makes the photo upright that Blender shows as it is stored."""
-    return jpeg_orientation(_header(source))
+    return _head(source).upright
 
 
-def _header(source: PhotoSource) -> bytes:
+def _head(source: PhotoSource) -> PhotoHead:
     if source.path is not None:
-        with source.path.open("rb") as stream:
-            return stream.read(_HEADER_BYTES)
-    return source.data[:_HEADER_BYTES] if source.data is not None else b""
+        return photo_head(source.path)
+    return PhotoHead() if source.data is None else read_head(source.data)
 
 
 def blender_image(source: PhotoSource) -> bpy.types.Image | None:

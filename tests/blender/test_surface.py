@@ -70,7 +70,7 @@ def test_none_is_made_where_none_is_wanted(panel) -> None:
 @pytest.mark.parametrize("flag", range(1, 9))
 def test_uvs_of_a_turned_photo_lead_to_the_stored_pixel(flag: int) -> None:
     from image_to_3d.core.blender_surface import stored_uvs
-    from image_to_3d.core.orientation import _UPRIGHT
+    from image_to_3d.core.photo_head import _UPRIGHT
 
     upright = _UPRIGHT[flag]
     stored = np.arange(12).reshape(3, 4)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .axes import points_to_blender
 from .gaussians import GaussianCloud
-from .orientation import Upright
+from .photo_head import Upright
 from .surface import SurfaceGrid, mesh_from_grid
 
 

@@ -25,9 +25,6 @@ WORDS = {
     "assumed": "假定",
     "source unknown": "来源未知",
     "Angle": "角度",
-    "This engine needs a depth file.": "此引擎需要深度文件。",
-    "The focal length is assumed: lengths across the picture may be wrong. Type it above.": "焦距为假定值：横向长度可能有误。请在上方输入焦距。",
-    "This engine knows no metres: sizes are right only up to one factor.": "此引擎不知道米：尺寸只在相差一个比例的意义上正确。",
     "Reading the photo": "正在读取照片",
     "Starting the backend": "正在启动后端",
     "Connecting": "正在连接",
@@ -41,4 +38,8 @@ WORDS = {
     "Ready: leave the current mode to see it": "已就绪：退出当前模式即可看到",
     "The photo gave no points.": "照片没有产生任何点。",
     "Try another photo or engine.": "请换一张照片或引擎。",
+    "Size: calibrated with known lengths, ± {percent:.1f} %.": "尺寸：已用已知长度标定，± {percent:.1f} %。",
+    "Size: not metric, right only up to one factor. Calibrate with a known length under Measure.": "尺寸：非米制，只在相差一个比例的意义上正确。请在“测量”中用一个已知长度标定。",
+    "Size: as the depth file has it, taken for ± {percent:.0f} %.": "尺寸：以深度文件为准，按 ± {percent:.0f} % 计。",
+    "Size: {engine}'s estimate from one picture, ± {percent:.0f} %. Calibrate with a known length under Measure.": "尺寸：{engine} 由一张图片估计，± {percent:.0f} %。请在“测量”中用一个已知长度标定。",
 }

@@ -1,0 +1,238 @@
+"""What the sidebar says, read from a layout that only takes notes: bpy without a window draws no panels."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_images import with_orientation
+
+bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "living_a"
+
+
+class Notes:
+    """A layout that remembers what was put into it."""
+
+    def __init__(self, parent: Notes | None = None) -> None:
+        self.texts: list[str] = parent.texts if parent else []
+        self.operators: list[tuple[str, SimpleNamespace]] = parent.operators if parent else []
+        self.icons: list[int] = parent.icons if parent else []
+        self.props: list[str] = parent.props if parent else []
+
+    def _child(self, *_: object, **__: object) -> Notes:
+        return Notes(self)
+
+    row = column = box = split = _child
+
+    def label(self, text: str = "", **_: object) -> None:
+        self.texts.append(text)
+
+    def operator(self, name: str, **options: object) -> SimpleNamespace:
+        self.operators.append((name, SimpleNamespace(**options)))
+        return self.operators[-1][1]
+
+    def prop(self, data: object, name: str, **_: object) -> None:
+        assert name in data.bl_rna.properties, f"{data} has no {name}"
+        self.props.append(name)
+
+    def template_icon(self, icon: int, **_: object) -> None:
+        self.icons.append(icon)
+
+    def template_ID(self, *_: object, **__: object) -> None:
+        pass
+
+    def progress(self, factor: float, text: str) -> None:
+        assert 0 <= factor <= 1
+        self.texts.append(text)
+
+    def separator(self, **_: object) -> None:
+        pass
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+    def named(self, name: str) -> SimpleNamespace | None:
+        return next((options for operator, options in self.operators if operator == f"image_to_3d.{name}"), None)
+
+
+@pytest.fixture
+def draw(addon):
+    """Draw a panel of the add-on until everything that it asked for is known."""
+
+    def drawn(name: str, active: object = None) -> Notes:
+        context = SimpleNamespace(
+            scene=bpy.context.scene,
+            object=active or bpy.context.object,
+            region=SimpleNamespace(width=400),
+            preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
+            space_data=None,
+        )
+        cls = getattr(bpy.types, f"IMAGE_TO_3D_PT_{name}")
+        if hasattr(cls, "poll"):
+            assert cls.poll(context)
+        while True:
+            notes = Notes()
+            cls.draw(SimpleNamespace(layout=notes), context)
+            new, more = addon.photo_facts._photos.collect()
+            if not (new or more):
+                break
+            while addon.photo_facts.collect():
+                time.sleep(0.01)
+        return notes
+
+    return drawn
+
+
+def test_the_focal_length_is_known_before_the_run_without_a_backend(panel_without_backend, draw) -> None:
+    panel = panel_without_backend
+    panel.recipe.photo_path = str(SAMPLE / "photo.jpg")
+    notes = draw("settings")
+    assert "26.0 mm, 69° wide (from the photo)" in notes.text and "type it" not in notes.text
+    panel.recipe.focal, panel.recipe.fov = "FOV", np.radians(50)
+    assert "50° wide (typed in)" in draw("settings").text
+    panel.recipe.focal, panel.recipe.mm35 = "MM35", 50.0
+    assert "50.0 mm, 40° wide (typed in)" in draw("settings").text
+
+
+def test_a_photo_without_a_focal_length_warns(panel_without_backend, draw, tmp_path: Path) -> None:
+    image = bpy.data.images.new("Plain", 30, 20)
+    image.filepath_raw, image.file_format = str(tmp_path / "plain.png"), "PNG"
+    image.save()
+    panel_without_backend.recipe.photo_path = str(tmp_path / "plain.png")
+    notes = draw("settings")
+    assert "30.0 mm" in notes.text and "(assumed)" in notes.text and "type it above" in notes.text
+
+
+def test_a_packed_image_tells_its_focal_length_too(panel_without_backend, draw) -> None:
+    image = bpy.data.images.load(str(SAMPLE / "photo.jpg"))
+    image.pack()
+    panel_without_backend.recipe.source, panel_without_backend.recipe.image = "IMAGE", image
+    assert "26.0 mm, 69° wide (from the photo)" in draw("settings").text
+
+
+def test_a_small_picture_stands_upright(panel_without_backend, addon, draw, tmp_path: Path) -> None:
+    path = tmp_path / "sideways.jpg"
+    path.write_bytes(with_orientation((SAMPLE / "photo.jpg").read_bytes(), 6))
+    panel_without_backend.recipe.photo_path = str(path)
+    draw("main")
+    photos = addon.photo_facts._photos
+    (key,) = [key for key in photos.previews if "sideways" in key]
+    width, height = photos.previews[key].image_size
+    assert width < height, "turned, once Blender has read it"
+
+
+def test_a_photo_that_is_not_there_can_be_found_again(panel, draw, tmp_path: Path) -> None:
+    moved, now = tmp_path / "holiday.jpg", tmp_path / "elsewhere" / "holiday.jpg"
+    shutil.copy(SAMPLE / "photo.jpg", moved)
+    panel.choose_sample()
+    panel.recipe.photo_path = str(moved)
+    root = panel.generate().root
+    now.parent.mkdir()
+    moved.rename(now)
+    panel.package.photo_facts._photos.entries.clear()  # as after opening the file again
+    notes = draw("recipe", root)
+    asked = notes.named("find_photo")
+    assert (
+        f"There is no photo {moved}." in notes.text.replace("/ ", "/") and asked.root == root.name and not notes.icons
+    )
+    assert bpy.ops.image_to_3d.find_photo(root=asked.root, depth=asked.depth, filepath=str(moved)) == {"CANCELLED"}
+    assert bpy.ops.image_to_3d.find_photo(root=asked.root, depth=asked.depth, filepath=str(now)) == {"FINISHED"}
+    assert "There is no photo" not in draw("recipe", root).text
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert len([obj for obj in bpy.data.objects if obj.image_to_3d.role == "ROOT"]) == 1
+
+
+def test_a_depth_file_that_is_not_there_is_named(panel_without_backend, draw, tmp_path: Path) -> None:
+    panel = panel_without_backend
+    panel.choose_sample()
+    panel.recipe.depth_path = str(tmp_path / "gone.npy")
+    notes = draw("settings")
+    assert "There is no depth file" in notes.text and notes.named("find_photo").depth
+    assert bpy.ops.image_to_3d.find_photo(depth=True, filepath=str(SAMPLE / "depth_mm.png")) == {"FINISHED"}
+    assert panel.recipe.depth_path == str(SAMPLE / "depth_mm.png")
+
+
+def test_the_engine_is_known_in_part_before_the_backend_is(panel_without_backend, draw, monkeypatch) -> None:
+    monkeypatch.setattr(panel_without_backend.session, "welcome", None)
+    panel_without_backend.recipe.engine = "dpt-large"
+    notes = draw("settings")
+    assert (
+        notes.named("test_connection") and "Free to use (MIT)" in notes.text and "Not metric: calibrate" in notes.text
+    )
+
+
+def test_the_engine_says_its_state_and_licence(panel, draw) -> None:
+    bpy.ops.image_to_3d.test_connection()
+    panel.finish()
+    panel.recipe.engine = "dpt-large"
+    assert "Its weights are missing" in draw("settings").text
+    panel.recipe.engine = "lite"
+    text = draw("settings").text
+    assert "Ready" in text and "comes with the backend" in text and "Not metric" not in text
+    panel.recipe.engine = "depth-map"
+    assert "This engine needs a depth file." in draw("settings").text
+    panel.recipe.engine = "sharp"
+    assert "research only" in draw("settings").text
+    panel.recipe.engine = "auto"
+    assert "Lite: Ready" in draw("settings").text
+    panel.recipe.depth_path = str(SAMPLE / "depth_mm.png")
+    assert "Depth File: Ready" in draw("settings").text
+
+
+def test_progress_queue_and_cancel(panel, draw) -> None:
+    panel.choose_sample()
+    assert draw("main").named("generate").icon == "OUTLINER_OB_POINTCLOUD"
+    panel.press()
+    notes = draw("main")
+    assert "0%" in notes.texts and notes.named("cancel") and not notes.named("cancel_all")
+    panel.press()
+    notes = draw("main")
+    assert notes.named("generate").text == "Add to Queue" and notes.named("cancel_all")
+    assert notes.named("remove_job").number == panel.session.waiting[0].number
+    panel.session.cancel_all()
+    notes = draw("main")
+    assert not notes.named("cancel") and not notes.named("remove_job")
+
+
+def test_failures_of_several_photos_are_listed(panel, draw, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_text("This is a letter.")
+    files = [{"name": "a.jpg"}, {"name": "b.jpg"}]
+    bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=files)
+    panel.finish()
+    notes = draw("main")
+    assert {"a.jpg", "b.jpg"} <= set(notes.texts) and notes.named("retry_job") and "cannot be read" in notes.text
+
+
+def test_the_result_says_how_far_its_size_can_be_trusted(panel, draw) -> None:
+    panel.choose_sample()
+    root = panel.generate().root
+    text = draw("result", root).text
+    assert (
+        f"{root.image_to_3d.outcome.points:,}" in text
+        and "960 × 640 px" in text
+        and "Size: as the depth file has it" in text
+    )
+    root.image_to_3d.outcome.engine = "sharp"
+    assert "Size: sharp's estimate from one picture" in draw("result", root).text
+    root.image_to_3d.outcome.metric = False
+    assert "Size: not metric" in draw("result", root).text
+
+
+def test_lengths_are_in_the_units_of_the_scene(panel, draw) -> None:
+    panel.choose_sample()
+    bpy.context.scene.unit_settings.scale_length = 0.01
+    root = panel.generate().root
+    metric = draw("result", root).text
+    bpy.context.scene.unit_settings.system = "IMPERIAL"
+    imperial = draw("result", root).text
+    width = root.image_to_3d.outcome.extent[0]
+    assert f"{width:.2f} m" in metric and f"{width / 0.3048:.1f}'" in imperial
