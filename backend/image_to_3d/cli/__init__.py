@@ -21,6 +21,7 @@ COMMANDS: tuple[str, ...] = (
     "depth",
     "measure",
     "render",
+    "web",
     "convert",
     "weights",
     "serve",

@@ -151,7 +151,7 @@ def decode_photo(data: bytes | memoryview, name: str = "") -> Photo:
     Raises:
         ImageTo3DError: ``image_unreadable`` or ``image_too_large``.
     """
-    _register_heif()
+    register_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -212,7 +212,8 @@ def photo_from_pixels(
     return Photo(rgb, focal_from_exif(mm35, None, rgb.shape[1], rgb.shape[0]), name)
 
 
-def _register_heif() -> None:
+def register_heif() -> None:
+    """Have Pillow read HEIC and HEIF, the files of phones."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()

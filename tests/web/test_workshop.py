@@ -1,0 +1,148 @@
+"""Orders of the page become files; they can be cancelled, and failures are sentences."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_to_3d.cli import main
+from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, Provenance
+from image_to_3d.core.hidden_layer import invented
+from image_to_3d.core.lifting import lift
+from image_to_3d.engines import registry
+from image_to_3d.engines.base import EngineInfo, Prediction
+from image_to_3d.io.ply import read_ply
+from image_to_3d.io.splat import read_splat
+from image_to_3d.web import workshop
+from image_to_3d.web.workshop import Order, Work, Workshop
+
+
+class Step:
+    """An engine that sees a near square before a far wall, in relative depth."""
+
+    info = EngineInfo("step", "for tests", metric=False)
+    started: threading.Event = threading.Event()
+    made, unloaded = 0, 0
+
+    def __init__(self, options: object) -> None:
+        type(self).made += 1
+
+    def predict(self, photo, depth=None, progress=None) -> Prediction:
+        self.started.set()
+        for i in range(100 if "slow" in photo.name else 2):
+            progress("network", i / 100)
+            threading.Event().wait(0.02 if "slow" in photo.name else 0)
+        if "bug" in photo.name:
+            raise ZeroDivisionError("in the engine")
+        z = np.full((photo.height, photo.width), 4.0, np.float32)
+        z[10:30, 15:45] = 1.5
+        cloud = lift(photo.pixels, z, photo.intrinsics, provenance=Provenance("step", False, photo.focal.source))
+        return Prediction(cloud, {"network": 0.1}, warnings=("a warning of the engine",))
+
+    def unload(self) -> None:
+        type(self).unloaded += 1
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch) -> type[Step]:
+    Step.started, Step.made, Step.unloaded = threading.Event(), 0, 0
+    monkeypatch.setitem(registry.ENGINES, "step", registry.EngineEntry(Step.info, f"{__name__}:Step"))
+    return Step
+
+
+def photo(folder: Path, name: str = "room.png") -> Path:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(folder / name)
+    return folder / name
+
+
+def test_an_order_becomes_a_heat_map_a_scene_and_a_ply(step, tmp_path: Path) -> None:
+    seen: list[tuple[str, float]] = []
+    made = Workshop(tmp_path / "out").make(
+        Order(photo(tmp_path), "step", mm35=30.0), lambda stage, share: seen.append((stage, share))
+    )
+    assert made.heat_map.name == "room.heatmap.png" and made.ply.name == "room.ply"
+    picture = np.asarray(Image.open(made.heat_map))
+    assert picture.shape[0] == 40 and picture.shape[1] > 60  # with its legend
+    assert picture[20, 30].astype(int).sum() > picture[2, 2].astype(int).sum()  # near is bright
+    cloud = read_ply(made.ply)
+    assert not cloud.provenance.metric and cloud.provenance.focal_source == "user"
+    assert 0 < invented(cloud).sum() < len(cloud)
+    assert len(read_splat(made.splats)) == len(cloud)
+    camera = json.loads(made.camera.read_text())
+    assert camera["gaussians"] == len(cloud) and 0 < camera["fov_y"] < camera["fov_x"] < 2
+    assert camera["distance"] == pytest.approx(4.0, rel=0.01)
+    assert "not metric: calibrate" in made.sentences[1] and "a warning of the engine" in made.warnings
+    shares = [share for _, share in seen]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_the_viewer_gets_no_more_than_it_can_draw_and_the_file_gets_all(step, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(workshop, "VIEWED", 500)
+    made = Workshop(tmp_path / "out").make(Order(photo(tmp_path), "step", fill=False, legend=False), lambda *_: None)
+    assert len(read_splat(made.splats)) <= 500 and len(read_ply(made.ply)) == 2400
+    assert Image.open(made.heat_map).size == (60, 40)
+
+
+def test_the_engine_is_kept_and_only_the_last_results(step, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(workshop, "KEPT", 2)
+    shop = Workshop(tmp_path / "out")
+    names = [shop.make(Order(photo(tmp_path), "step"), lambda *_: None).name for _ in range(3)]
+    assert step.made == 1 and step.unloaded == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == set(names[1:])
+
+
+def test_cancelling_stops_the_engine_and_leaves_nothing(step, tmp_path) -> None:
+    shop = Workshop(tmp_path / "out")
+    work = Work(shop, Order(photo(tmp_path, "slow.png"), "step"))
+    assert step.started.wait(20)
+    second = Work(shop, Order(photo(tmp_path), "step"))  # waits for the first one
+    work.cancel()
+    assert work.wait(20) and work.cancelled and work.made is None and work.failure is None
+    assert second.wait(20) and second.made is not None
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [second.made.name]
+
+
+def test_a_cancelled_write_leaves_no_folder(step, tmp_path) -> None:
+    def progress(stage: str, share: float) -> None:
+        if share > 0.9:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        Workshop(tmp_path / "out").make(Order(photo(tmp_path), "step"), progress)
+    assert not any((tmp_path / "out").iterdir())
+
+
+def test_failures_are_sentences(step, tmp_path) -> None:
+    shop = Workshop(tmp_path / "out")
+    (tmp_path / "text.jpg").write_text("no photo")
+    for order, code in (
+        (Order(tmp_path / "text.jpg", "step"), ErrorCode.IMAGE_UNREADABLE),
+        (Order(photo(tmp_path), "midas-small"), ErrorCode.WEIGHTS_MISSING),
+        (Order(photo(tmp_path), "step", mm35=-3.0), ErrorCode.BAD_REQUEST),
+        (Order(photo(tmp_path, "bug.png"), "step"), ErrorCode.ENGINE_FAILED),
+    ):
+        work = Work(shop, order)
+        assert work.wait(20) and work.made is None
+        assert isinstance(work.failure, ImageTo3DError) and work.failure.code == code and work.failure.message
+
+
+def test_without_gradio_the_command_says_what_to_install(monkeypatch, capsys) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "gradio" else found(name, *a))
+    assert main(["web"]) == 3
+    assert capsys.readouterr().err.strip().splitlines() == [
+        "image-to-3d: The page in the browser needs Gradio, which is not installed. Install it: pip install 'image-to-3d[web]'"
+    ]
+
+
+def test_wrong_usage(capsys) -> None:
+    assert main(["web", "--engine", "none-such"]) == 2
+    with pytest.raises(SystemExit):
+        main(["web", "--port", "70000"])
