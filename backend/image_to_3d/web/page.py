@@ -55,7 +55,13 @@ def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = Non
     running: dict[str, Work] = {}
 
     def start(
-        photo: str | None, chosen: str, mm35: float | None, depth: str | None, fill: bool, legend: bool, request: gr.Request
+        photo: str | None,
+        chosen: str,
+        mm35: float | None,
+        depth: str | None,
+        fill: bool,
+        legend: bool,
+        request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         if photo is None:
             yield _status("Drop a photo first."), gr.skip(), gr.skip(), gr.skip(), _idle()
@@ -86,13 +92,19 @@ def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = Non
             work.cancel()
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 24 * 3600)) as page:
-        gr.Markdown(f"# {TITLE}\nDrop a photo: heat map, a scene that can be turned, and a PLY file. Nothing leaves this computer.")
+        gr.Markdown(
+            f"# {TITLE}\nDrop a photo: heat map, a scene that can be turned, and a PLY file. Nothing leaves this computer."
+        )
         with gr.Row():
             with gr.Column(scale=1):
                 photo = gr.Image(
                     label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=300,
                     elem_id="photo",
                 )  # fmt: skip
+                with gr.Row():
+                    make = gr.Button("Make 3D", variant="primary", elem_id="make")
+                    cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
+                status = gr.HTML(_status("Drop a photo."), elem_id="status", elem_classes="image-to-3d-status")
                 chosen = gr.Dropdown(engine_choices(checkpoint), value=engine, label="Engine", elem_id="engine")
                 mm35 = gr.Number(
                     label="Focal length, mm (35 mm equivalent)", info="0: what the camera wrote into the photo",
@@ -100,18 +112,21 @@ def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = Non
                 )  # fmt: skip
                 fill = gr.Checkbox(value=True, label="Fill behind edges (invented, marked in the PLY)", elem_id="fill")
                 legend = gr.Checkbox(value=True, label="Scale beside the heat map", elem_id="legend")
-                depth = gr.File(
-                    label="Depth file (optional)", file_types=[".png", ".npy", ".npz", ".exr", ".tif", ".tiff"], height=90,
-                    elem_id="depth",
-                )  # fmt: skip
-                with gr.Row():
-                    make = gr.Button("Make 3D", variant="primary", elem_id="make")
-                    cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-                status = gr.HTML(_status("Drop a photo."), elem_id="status", elem_classes="image-to-3d-status")
+                with gr.Accordion("Depth file of the same view (optional)", open=False):
+                    depth = gr.File(
+                        file_types=[".png", ".npy", ".npz", ".exr", ".tif", ".tiff"], show_label=False, height=140,
+                        elem_id="depth",
+                    )  # fmt: skip
             with gr.Column(scale=2):
                 viewer = gr.HTML(_frame(None), elem_id="viewer", elem_classes="image-to-3d-viewer")
                 with gr.Row():
-                    heat = gr.Image(label="Depth, near is bright", interactive=False, format="png", elem_id="heat")
+                    heat = gr.Image(
+                        label="Depth, near is bright",
+                        interactive=False,
+                        format="png",
+                        buttons=["download", "fullscreen"],
+                        elem_id="heat",
+                    )
                     ply = gr.File(label="PLY of Gaussians", interactive=False, elem_id="ply")
         gr.on(
             [make.click, photo.upload],

@@ -30,7 +30,9 @@ _POLICY = (
 """The browser asks no other computer for anything, whatever a library's page would like to load."""
 
 
-def make_app(workshop: Workshop, only_loopback: bool = True, engine: str = "auto", checkpoint: str | None = None) -> FastAPI:
+def make_app(
+    workshop: Workshop, only_loopback: bool = True, engine: str = "auto", checkpoint: str | None = None
+) -> FastAPI:
     """The application.
 
     Args:
@@ -101,7 +103,9 @@ def serve(
     except OSError as error:
         listener.close()
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The page cannot be served at {host}:{port}: {error.strerror}.", "Choose another --port."
+            ErrorCode.BAD_REQUEST,
+            f"The page cannot be served at {host}:{port}: {error.strerror}.",
+            "Choose another --port.",
         ) from None
     app = make_app(Workshop(folder, options), host in LOOPBACK, engine, options.checkpoint)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
