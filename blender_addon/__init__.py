@@ -20,6 +20,7 @@ from . import (
     solid_view,
     splat_scenes,
     translations,
+    viewport,
 )
 
 _MODULES = (
@@ -37,6 +38,7 @@ _MODULES = (
     solid_view,
     splat_scenes,
     render_engine,
+    viewport,
 )
 
 

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,21 @@ from .jobs import Arrival, Job
 from .scene import build
 
 TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class RunningBackend:
+    """Says where the backend of some settings listens. Equal for equal settings.
+
+    Attributes:
+        settings: of the connection.
+    """
+
+    settings: BackendSettings
+
+    def __call__(self) -> Endpoint:
+        """Any thread. Raises ImageTo3DError, ``ConnectionLost`` if none runs."""
+        return running(self.settings)
 
 
 class Session:
@@ -192,14 +207,13 @@ class Session:
         self._callbacks[ticket] = done
 
     @staticmethod
-    def running_backend(context: bpy.types.Context) -> Callable[[], Endpoint]:
+    def running_backend(context: bpy.types.Context) -> RunningBackend:
         """A function, for other threads, that says where the backend of the present settings listens; it starts none.
 
         Raises:
             ImageTo3DError: the settings are wrong. The returned function raises it too, ``ConnectionLost`` included.
         """
-        settings = _backend_settings(context)
-        return lambda: running(settings)
+        return RunningBackend(_backend_settings(context))
 
     def found_backend(self, context: bpy.types.Context) -> Callable[[Callable[[], bool]], Endpoint]:
         """A function, for threads that may wait, that finds the backend of the present settings or starts it.

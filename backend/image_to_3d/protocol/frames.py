@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from .client import Client, ConnectionLost, WakeUp, error_from_reply, frames_endpoint
@@ -26,11 +27,13 @@ class FrameEvent:
         number: of the request, as :meth:`FrameThread.submit` returned it; 0 for an error of the connection.
         frame: the picture, or None.
         error: why there is none, or None; ``scene_unknown`` asks for an upload.
+        prepared: what ``prepare`` made of the picture.
     """
 
     number: int
     frame: Frame | None = None
     error: ImageTo3DError | None = None
+    prepared: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,18 @@ class FrameThread:
         find: called on the thread to learn where the backend is. Raises :class:`~image_to_3d.core.ImageTo3DError` if there is
             none; it should not start one.
         notify: called on the thread when :meth:`poll` has something new; must be quick.
+        prepare: called on the thread with each picture; its result comes as ``FrameEvent.prepared``.
     """
 
-    def __init__(self, find: Callable[[], Endpoint], notify: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Endpoint],
+        notify: Callable[[], None] | None = None,
+        prepare: Callable[[Frame], Any] | None = None,
+    ) -> None:
         self._find = find
         self._notify = notify
+        self._prepare = prepare
         self._lock = threading.Lock()
         self._wanted: Render | None = None  # newest pose, not yet sent
         self._number = 0
@@ -156,8 +166,9 @@ class FrameThread:
                 self._fail(sent.number, error_from_reply(reply))
         elif isinstance(reply, Frame) and reply.frame == sent.number and self._fits(reply, sent):
             self._shown = sent.number
+            prepared = None if self._prepare is None else self._prepare(reply)
             with self._lock:
-                self._newest = FrameEvent(sent.number, frame=reply)
+                self._newest = FrameEvent(sent.number, frame=reply, prepared=prepared)
             self._tell()
 
     def _fits(self, frame: Frame, sent: _Sent) -> bool:

@@ -1,0 +1,337 @@
+"""Live Preview: splats drawn by the backend in every 3D viewport, among Blender's own objects.
+
+A viewport tells what it shows whenever Blender draws it. A timer takes pictures that have come, asks for the ones that are
+missing, and has the viewport drawn again; it runs quickly only while something is on its way. When nothing moves it looks once a
+second at a flag, so that a lost backend is noticed. Pictures stay where they are when the file is saved, undone or loaded: what is
+shown is compared with what was asked for, never remembered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+from bpy.app.translations import pgettext_n as n_
+
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.protocol import ConnectionLost, Event
+from image_to_3d.protocol.messages import Accepted, DropScene
+
+from .. import session, splat_scenes
+from .overlay import Painter, lens_of
+from .stream import RETRY_SECONDS, Stream, clock, view_of
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 0.008
+"""Between two looks while a picture is on its way."""
+QUIET_SECONDS = 1.0
+MAX_RETRY_SECONDS = 30.0
+
+_UPDATE = "Update the add-on and the backend."
+
+Place = tuple[bpy.types.Area, bpy.types.Region]
+
+
+class LivePreview:
+    """All viewports' streams. Main thread.
+
+    Attributes:
+        limit: largest share of a viewport's width and height that is asked for.
+        pace: pictures a second to be reached while the view moves.
+    """
+
+    def __init__(self) -> None:
+        self.limit = 1.0
+        self.pace = 12.0
+        self._on = False
+        self._handles: list[Any] = []
+        self._painter = Painter()
+        self._streams: dict[int, Stream] = {}  # by the address of their region
+        self._uploads: set[int] = set()  # data-blocks on their way to the backend
+        self._upload_failure: ImageTo3DError | None = None
+        self._next_upload = 0.0
+        self._upload_pause = RETRY_SECONDS
+        self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden
+        self._drawing_failure = ""
+        self._find: session.RunningBackend | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether viewports show pictures."""
+        return self._on
+
+    @property
+    def streams(self) -> dict[int, Stream]:
+        """By the address of their region."""
+        return self._streams
+
+    def turn_on(self) -> None:
+        """Show pictures from now on; the backend is started if need be."""
+        if self._on:
+            return
+        self._on = True
+        self._drawing_failure, self._upload_failure, self._next_upload = "", None, 0.0
+        add = bpy.types.SpaceView3D.draw_handler_add
+        self._handles = [
+            add(self._draw, (), "WINDOW", "POST_VIEW"),
+            add(self._draw_notice, (), "WINDOW", "POST_PIXEL"),
+        ]
+        self._follow_settings()
+        self._redraw_all()
+        start_timer()
+
+    def turn_off(self) -> None:
+        """Back to the points."""
+        if not self._on:
+            return
+        self._on = False
+        for handle in self._handles:
+            bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+        self._handles = []
+        self.close_streams()
+        self._redraw_all()
+
+    def close_streams(self) -> None:
+        """Forget every viewport; those that are still there make themselves known when they are drawn."""
+        for stream in self._streams.values():
+            stream.close()
+        self._streams.clear()
+        self.show_points()
+
+    def show_points(self) -> None:
+        """Have Blender draw point clouds again wherever that was switched off here."""
+        for area, _ in _places():
+            space = area.spaces.active
+            if space.as_pointer() in self._hiding:
+                space.show_object_viewport_pointcloud = True
+        self._hiding.clear()
+
+    def pump(self) -> float | None:
+        """Take what has come and ask for what is missing; never waits.
+
+        Returns:
+            Seconds until it should be called again, or None while the preview is off.
+        """
+        if not self._on:
+            return None
+        now = clock()
+        self._follow_settings()
+        places = {region.as_pointer(): (area, region) for area, region in _places()}
+        for gone in set(self._streams) - set(places):
+            self._streams.pop(gone).close()
+        lost = False
+        for address, stream in self._streams.items():
+            was_lost = stream.lost
+            if stream.pump(now):
+                places[address][1].tag_redraw()
+                lost |= stream.lost and not was_lost
+            if stream.scene_unknown:
+                lost, stream.scene_unknown = True, False
+        if lost:
+            splat_scenes.residency().lost()
+        self._upload_missing(now)
+        for stream in self._streams.values():
+            stream.limit, stream.resolution.seconds = self.limit, 1 / self.pace
+            stream.ask(now)
+        self._hide_points(places)
+        busy = self._uploads or any(stream.waits(now) and not stream.lost for stream in self._streams.values())
+        return BUSY_SECONDS if busy else QUIET_SECONDS
+
+    def failure_of(self, stream: Stream | None) -> ImageTo3DError | None:
+        """Why a viewport does not show what it should."""
+        if stream is not None and stream.failure is not None:
+            return stream.failure
+        return self._upload_failure
+
+    def _follow_settings(self) -> None:
+        """Start anew when a person chose another backend."""
+        try:
+            find = session.Session.running_backend(bpy.context)
+        except ImageTo3DError as error:
+            find, self._upload_failure = None, error
+        if find != self._find:
+            self._find = find
+            self._upload_failure, self._next_upload = None if find else self._upload_failure, 0.0
+            self.close_streams()
+            splat_scenes.residency().lost()
+            self._redraw_all()
+
+    # --- sending scenes -------------------------------------------------------------------------------------------------
+
+    def _upload_missing(self, now: float) -> None:
+        if now < self._next_upload:
+            return
+        held = splat_scenes.residency()
+        for stream in self._streams.values():
+            for placed in () if stream.view is None else stream.view.shown.placed:
+                if placed.uid not in self._uploads and held.scene(placed.uid) is None:
+                    self._upload(placed, now)
+
+    def _upload(self, placed: splat_scenes.Placed, now: float) -> None:
+        try:
+            upload = splat_scenes.residency().read(placed)
+            session.current().ask(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
+        except ImageTo3DError as error:
+            self._upload_failed(error, now)
+            return
+        self._uploads.add(placed.uid)
+        session.start_timer()
+
+    def _uploaded(self, upload: splat_scenes.Upload, event: Event) -> None:
+        self._uploads.discard(upload.uid)
+        if not isinstance(event.reply, Accepted):
+            unexpected = ImageTo3DError(ErrorCode.INTERNAL, "The backend gave an unexpected answer.", _UPDATE)
+            self._upload_failed(event.error or unexpected, clock())
+            return
+        self._upload_failure, self._upload_pause = None, RETRY_SECONDS
+        replaced = splat_scenes.residency().arrived(upload, event.reply.scene)
+        if replaced is not None:
+            session.current().ask(bpy.context, DropScene(replaced), lambda _: None)
+        start_timer()
+
+    def _upload_failed(self, error: ImageTo3DError, now: float) -> None:
+        self._upload_failure = error
+        self._next_upload = now + self._upload_pause
+        self._upload_pause = min(2 * self._upload_pause, MAX_RETRY_SECONDS)
+        self._redraw_all()
+
+    # --- drawing --------------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """POST_VIEW of every 3D viewport."""
+        try:
+            self.draw_in(bpy.context)
+        except Exception as error:  # at every redraw it would flood the console
+            if not self._drawing_failure:
+                log.exception("the live preview cannot be drawn")
+            self._drawing_failure = f"{type(error).__name__}: {error}"
+
+    def draw_in(self, context: bpy.types.Context) -> None:
+        """Draw the picture of the viewport of ``context`` and take note of what it shows now."""
+        if self._drawing_failure or context.region_data is None:
+            return
+        address = context.region.as_pointer()
+        stream = self._streams.get(address)
+        if stream is None:
+            if self._find is None:
+                start_timer()
+                return
+            stream = self._streams[address] = Stream(self._find)
+        lens = lens_of(context.region_data)
+        now = clock()
+        if stream.look(view_of(context, lens), now):
+            stream.ask(now)
+        if stream.picture is not None:
+            self._painter.draw(stream.picture, lens)
+        if stream.waits(now):
+            start_timer()
+
+    def _draw_notice(self) -> None:
+        from .notice import draw
+
+        stream = self._streams.get(bpy.context.region.as_pointer())
+        draw(bpy.context, self.sentence(stream))
+
+    def sentence(self, stream: Stream | None) -> str:
+        """What is to be said about a viewport in one line; empty if all is well."""
+        if self._drawing_failure:
+            return n_("The live preview cannot be drawn with this graphics driver.")
+        failure = self.failure_of(stream)
+        if isinstance(failure, ConnectionLost):
+            return n_("No backend: showing the points. Trying again…")
+        if failure is not None:
+            return failure.message
+        if stream is not None and stream.view is not None:
+            if stream.view.shown.refused:
+                return stream.view.shown.refused[0]
+            if stream.picture is None and stream.view.shown.placed:
+                return n_("Waiting for the first picture…")
+        return ""
+
+    def _hide_points(self, places: dict[int, Place]) -> None:
+        """Hide native point clouds in spaces whose picture stands for all of them; show them in the others."""
+        wanted: dict[int, tuple[bpy.types.SpaceView3D, bool]] = {}
+        for address, stream in self._streams.items():
+            space = places[address][0].spaces.active
+            key = space.as_pointer()
+            replaces = stream.picture is not None and stream.view is not None and not stream.view.shown.refused
+            wanted[key] = space, replaces and wanted.get(key, (space, True))[1]
+        for key, (space, hide) in wanted.items():
+            if hide and key not in self._hiding and space.show_object_viewport_pointcloud and _only_ours(space):
+                space.show_object_viewport_pointcloud = False
+                self._hiding.add(key)
+            elif not hide and key in self._hiding:
+                space.show_object_viewport_pointcloud = True
+                self._hiding.discard(key)
+        self._hiding &= set(wanted)
+
+    def _redraw_all(self) -> None:
+        for _, region in _places():
+            region.tag_redraw()
+
+
+def _only_ours(space: bpy.types.SpaceView3D) -> bool:
+    """Whether every point cloud of the file is a photo's: others have no picture to stand for them."""
+    return all(
+        obj.image_to_3d.role == "POINTS" for obj in bpy.data.objects if obj.type == "POINTCLOUD" and obj.users_scene
+    )
+
+
+def _places() -> Iterator[Place]:
+    """All regions of 3D viewports on screen, quad views included."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "WINDOW":
+                        yield area, region
+
+
+_preview: LivePreview | None = None
+
+
+def current() -> LivePreview:
+    """The preview of the registered extension."""
+    assert _preview is not None, "the extension is not registered"
+    return _preview
+
+
+def start_timer() -> None:
+    """Have :meth:`LivePreview.pump` called soon and from then on as often as it asks for."""
+    if bpy.app.timers.is_registered(_tick):
+        if _quiet:
+            bpy.app.timers.unregister(_tick)
+        else:
+            return
+    bpy.app.timers.register(_tick, first_interval=0.0, persistent=True)
+
+
+_quiet = False
+
+
+def _tick() -> float | None:
+    global _quiet
+    if _preview is None:
+        return None
+    interval = _preview.pump()
+    _quiet = interval == QUIET_SECONDS
+    return interval
+
+
+def start() -> None:
+    """Make the preview, which is off at first."""
+    global _preview
+    _preview = LivePreview()
+
+
+def stop() -> None:
+    """Turn it off for good."""
+    global _preview
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if _preview is not None:
+        _preview.turn_off()
+        _preview = None

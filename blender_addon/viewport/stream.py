@@ -1,0 +1,213 @@
+"""The pictures of one viewport: what is asked for, when, and how large. Main thread; talking is done by a thread of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core.blender_camera import camera_from_matrices
+from image_to_3d.core.preview import Resolution, pack_frame, scaled
+from image_to_3d.protocol import ConnectionLost, Endpoint, FrameThread
+from image_to_3d.protocol.messages import Frame, Instance, Render, camera_message
+
+from .. import splat_scenes
+from .overlay import Lens, Picture
+
+STILL_SECONDS = 0.15
+"""A view that has not changed for so long is drawn in full."""
+MIN_INTERVAL = 0.03
+"""Poses are sent at most so often, seconds."""
+RETRY_SECONDS = 2.0
+ANSWER_SECONDS = 35.0
+MAX_SIDE = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a viewport shows.
+
+    Attributes:
+        lens: its matrices.
+        size: pixels.
+        shown: photos in it.
+        metres_per_unit: of its scene.
+    """
+
+    lens: Lens
+    size: tuple[int, int]
+    shown: splat_scenes.Shown
+    metres_per_unit: float
+    key: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts: list[NDArray] = [self.lens.projection, self.lens.view, np.array([*self.size, self.metres_per_unit])]
+        for placed in self.shown.placed:
+            parts += [np.array([placed.uid], np.int64), placed.object_to_world]
+        object.__setattr__(self, "key", b"".join(part.tobytes() for part in parts))
+
+
+def view_of(context: bpy.types.Context, lens: Lens) -> View:
+    """Of the viewport that is being drawn."""
+    scene, region = context.scene, context.region
+    shown = splat_scenes.in_viewport(scene, context.view_layer, context.space_data)
+    return View(lens, (region.width, region.height), shown, scene.unit_settings.scale_length)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    view: View
+    share: float
+    back: float
+    at: float
+
+
+class Stream:
+    """Pictures for one viewport.
+
+    Args:
+        find: says where the backend listens; called on another thread.
+
+    Attributes:
+        picture: to be drawn, or None.
+        failure: why there is no newer one, or None.
+        resolution: of pictures while the view moves.
+        limit: largest share of the viewport's width and height.
+        seconds: from asking to having the last picture.
+        scene_unknown: the backend said that it does not hold a scene; to be cleared by whoever sends it again.
+    """
+
+    def __init__(self, find: Callable[[], Endpoint]) -> None:
+        self.picture: Picture | None = None
+        self.failure: ImageTo3DError | None = None
+        self.resolution = Resolution()
+        self.limit = 1.0
+        self.seconds = 0.0
+        self.scene_unknown = False
+        self.view: View | None = None
+        self._frames = FrameThread(find, prepare=_pack)
+        self._changed = -math.inf
+        self._asked: dict[int, _Asked] = {}
+        self._newest: tuple[bytes, tuple[str, ...], float] | None = None  # what was asked for last
+        self._last_sent = self._last_came = -math.inf
+        self._retry = 0.0
+
+    @property
+    def lost(self) -> bool:
+        """The backend does not answer."""
+        return isinstance(self.failure, ConnectionLost)
+
+    def look(self, view: View, now: float) -> bool:
+        """Tell what the viewport shows; returns whether that is new."""
+        if self.view is not None and view.key == self.view.key:
+            return False
+        self.view, self._changed = view, now
+        if not view.shown.placed:
+            self.picture = None
+        return True
+
+    def waits(self, now: float) -> bool:
+        """True while a picture is on its way or will have to be asked for."""
+        return bool(self._asked) or self._wanted_share(now) is not None or now - self._changed < STILL_SECONDS
+
+    def ask(self, now: float) -> None:
+        """Ask for the picture of the view as it is, if that has not been done."""
+        share = self._wanted_share(now)
+        if share is None or now < self._retry or now - self._last_sent < MIN_INTERVAL:
+            return
+        assert self.view is not None
+        instances = _instances(self.view)
+        if not instances:
+            return
+        request, back = _request(self.view, instances, share)
+        number = self._frames.submit(request)
+        self._asked[number] = _Asked(self.view, share, back, now)
+        self._newest = (self.view.key, _scenes(self.view), share)
+        self._last_sent = now
+
+    def pump(self, now: float) -> bool:
+        """Take what has come; returns whether there is something new to be drawn."""
+        fresh = False
+        for number in [n for n, asked in self._asked.items() if now - asked.at > ANSWER_SECONDS]:
+            del self._asked[number]  # dropped on the way, as pictures of another size than asked for are
+        for event in self._frames.poll():
+            asked = self._asked.get(event.number)
+            for number in [n for n in self._asked if n <= event.number]:  # older ones were skipped
+                del self._asked[number]
+            if event.error is not None:
+                self._fail(event.error, now)
+                fresh = True
+            elif asked is not None:
+                self._show(asked, event.prepared, now)
+                fresh = True
+        return fresh
+
+    def close(self) -> None:
+        """Stop the thread; it ends by itself soon."""
+        self._frames.close(timeout=0.0)
+        self.picture = None
+
+    def _wanted_share(self, now: float) -> float | None:
+        """Size to ask for, or None if there is nothing to ask for."""
+        view = self.view
+        if view is None or not view.shown.placed:
+            return None
+        moving = now - self._changed < STILL_SECONDS
+        share = min(self.limit, MAX_SIDE / max(view.size))
+        if moving:
+            share = min(share, self.resolution.stepped)
+        known = self._newest is not None and self._newest[:2] == (view.key, _scenes(view))
+        return None if known and (moving or self._newest[2] >= share) else share
+
+    def _show(self, asked: _Asked, packed: NDArray[np.float32], now: float) -> None:
+        service = now - max(asked.at, self._last_came)
+        self._last_came, self.seconds = now, now - asked.at
+        self.failure = None
+        if asked.share < self.limit or self.resolution.share < 1.0:
+            self.resolution.measured(asked.share, service)
+        if self.view is not None and self.view.shown.placed:
+            self.picture = Picture(packed, asked.view.lens, asked.back, asked.view.metres_per_unit)
+
+    def _fail(self, error: ImageTo3DError, now: float) -> None:
+        if error.code == ErrorCode.SCENE_UNKNOWN:
+            self._newest, self.scene_unknown = None, True
+            return
+        self.failure = error
+        if isinstance(error, ConnectionLost):
+            self._asked.clear()
+            self._newest = None
+            self.picture = None
+            self._retry = now + RETRY_SECONDS
+
+
+def _pack(frame: Frame) -> NDArray[np.float32]:
+    return pack_frame(frame.colour, frame.depth)
+
+
+def _scenes(view: View) -> tuple[str, ...]:
+    held = splat_scenes.residency()
+    return tuple(held.latest(placed.uid) or "" for placed in view.shown.placed)
+
+
+def _instances(view: View) -> list[Instance]:
+    scenes = zip(view.shown.placed, _scenes(view), strict=True)
+    return [placed.instance(scene) for placed, scene in scenes if scene]
+
+
+def _request(view: View, instances: list[Instance], share: float) -> tuple[Render, float]:
+    width, height = scaled(*view.size, share)
+    nearest = view.shown.nearest(Matrix(view.lens.view), view.metres_per_unit)
+    seen = camera_from_matrices(view.lens.projection, view.lens.view, width, height, view.metres_per_unit, nearest)
+    return Render(0, instances, camera_message(seen.camera)), seen.back
+
+
+def clock() -> float:
+    """Seconds, for the functions above."""
+    return time.monotonic()
