@@ -1,28 +1,40 @@
 """Find the backend of this account, or start it.
 
-Everything here runs on the client's thread and touches no bpy; what it needs from the preferences comes as plain values.
+Everything here may run on the client's thread and touches no data of Blender; what it needs from the preferences comes as
+plain values.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError
-from image_to_3d.protocol import ConnectionLost, Endpoint, published
+from image_to_3d.protocol import Client, ConnectionLost, Endpoint, published
+from image_to_3d.protocol.endpoint import process_exists
 from image_to_3d.protocol.keys import is_key
+from image_to_3d.protocol.messages import Shutdown
 from image_to_3d.protocol.paths import log_folder, make_private
 
 COMMAND_VARIABLE = "IMAGE_TO_3D_BACKEND"
 EXECUTABLE = "image-to-3d"
 START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+
+Origin = Literal["preference", "variable", "private", "path"]
+"""Where a command was found, in the order of the search."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class BackendSettings:
         address: host:port of another computer's backend; empty = this computer.
         server_key: public key of the other computer's backend.
         online_access: Blender's permission to use the network.
+        private: command of the installation that the extension has made; empty without one that works.
+        private_state: of that installation, see :func:`.installer.state`.
     """
 
     command: str = ""
@@ -42,34 +56,79 @@ class BackendSettings:
     address: str = ""
     server_key: str = ""
     online_access: bool = False
+    private: tuple[str, ...] = ()
+    private_state: str = field(default="missing", compare=False)
 
 
-def find_command(preferred: str) -> list[str]:
-    """The command line that runs the backend: preference, environment variable, search path.
+class SettingsError(ImageTo3DError):
+    """Something in the preferences is wrong."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(ErrorCode.BAD_REQUEST, message, hint)
+
+
+class OfflineError(ImageTo3DError):
+    """Blender may not use the network."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__(ErrorCode.BAD_REQUEST, "Blender may not use the network.", hint)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line that runs the backend, and where it was found."""
+
+    parts: tuple[str, ...]
+    origin: Origin
+
+
+def find_command(settings: BackendSettings) -> Command:
+    """The command line that runs the backend: preference, environment variable, private installation, search path.
 
     Raises:
-        ConnectionLost: there is none.
+        ConnectionLost: there is none (``missing``), or the one that was named cannot be run (``command``).
     """
-    for text, where in (
-        (preferred.strip(), "in the preferences"),
-        (os.environ.get(COMMAND_VARIABLE, "").strip(), f"in the variable {COMMAND_VARIABLE}"),
-    ):
+    named: tuple[tuple[str, str, Origin], ...] = (
+        (settings.command.strip(), n_("in the preferences"), "preference"),
+        (os.environ.get(COMMAND_VARIABLE, "").strip(), n_("in the variable IMAGE_TO_3D_BACKEND"), "variable"),
+    )
+    for text, where, origin in named:
         if text:
             parts = [text] if Path(text).is_file() else shlex.split(text, posix=os.name != "nt")
             executable = shutil.which(parts[0].strip('"')) if parts else None
             if executable is None:
                 raise ConnectionLost(
                     f"The backend's command {where} cannot be run: {text}.",
-                    "Correct it in the extension's preferences.",
+                    "Correct it in the extension's preferences."
+                    if origin == "preference"
+                    else "Correct the variable and start Blender again, or name a command in the extension's preferences.",
+                    reason="command",
                 )
-            return [executable, *parts[1:]]
+            return Command((executable, *parts[1:]), origin)
+    if settings.private:
+        return Command(settings.private, "private")
     executable = shutil.which(EXECUTABLE)
-    if executable is None:
-        raise ConnectionLost(
-            "The backend is not installed on this computer.",
-            "Install it (pip install image-to-3d) and name its command in the extension's preferences.",
+    if executable is not None:
+        return Command((executable,), "path")
+    raise _missing(settings.private_state)
+
+
+def _missing(private_state: str) -> ConnectionLost:
+    if private_state == "broken":
+        return ConnectionLost(
+            "The installed backend is damaged, or the Python that it was made with is gone.",
+            "Press Repair.",
+            reason="missing",
         )
-    return [executable]
+    if private_state == "interrupted":
+        return ConnectionLost(
+            "The backend is not completely installed.", "Press Resume: what was fetched is used.", reason="missing"
+        )
+    return ConnectionLost(
+        "The backend is not installed on this computer.",
+        "Press Install Backend, or choose one on another computer in the preferences.",
+        reason="missing",
+    )
 
 
 class BackendProcess:
@@ -99,7 +158,7 @@ class BackendProcess:
         if endpoint is not None and _listens(endpoint):
             return endpoint
         on_start()
-        child = _start(find_command(settings.command), settings.idle_minutes)
+        child = _start(list(find_command(settings).parts), settings.idle_minutes)
         self._children.append(child)
         return _wait(child, given_up)
 
@@ -115,7 +174,7 @@ def running(settings: BackendSettings) -> Endpoint:
         return _remote(settings)
     endpoint = published()
     if endpoint is None or not _listens(endpoint):
-        raise ConnectionLost("The backend is not running.")
+        raise ConnectionLost("The backend is not running.", reason="absent")
     return endpoint
 
 
@@ -138,33 +197,60 @@ def _wait(child: subprocess.Popen[bytes], given_up: Callable[[], bool]) -> Endpo
         endpoint = published()
         if endpoint is not None and _listens(endpoint):
             return endpoint
-        if child.poll() is not None:
+        # One that another Blender starts at this moment makes ours end, and is published a little later.
+        if child.poll() is not None and "already running" not in _last_words():
             raise ConnectionLost(
                 f"The backend stopped while it was starting (exit code {child.returncode}).",
                 _last_words() or f"Its log is in {log_folder()}.",
+                reason="start",
             )
     raise ConnectionLost(
-        f"The backend did not start within {START_SECONDS:.0f} seconds.", f"Its log is in {log_folder()}."
+        f"The backend did not start within {START_SECONDS:.0f} seconds.",
+        f"Its log is in {log_folder()}.",
+        reason="start",
     )
+
+
+def stop_running() -> None:
+    """Stop the backend of this account, gently if it listens to that. Any thread; returns when it is gone.
+
+    Raises:
+        ConnectionLost: it does not go.
+    """
+    endpoint = published()
+    if endpoint is None or not _listens(endpoint):
+        return
+    with contextlib.suppress(ImageTo3DError), Client(endpoint) as client:
+        client.call(Shutdown(), timeout=5)
+    if _gone(endpoint.pid):
+        return
+    with contextlib.suppress(OSError):  # it listens where this account's backend should: it is no other program
+        os.kill(endpoint.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    if not _gone(endpoint.pid):
+        raise ConnectionLost(
+            "The backend does not stop.", f"End the process {endpoint.pid}, or restart the computer.", reason="silent"
+        )
+
+
+def _gone(pid: int) -> bool:
+    deadline = time.monotonic() + STOP_SECONDS
+    while process_exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _remote(settings: BackendSettings) -> Endpoint:
     host = settings.address.rsplit(":", 1)[0]
     if not settings.online_access and host not in {"localhost", "127.0.0.1", "[::1]"}:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "Blender may not use the network.",
-            "Allow Online Access in Preferences › System to use a backend on another computer.",
-        )
+        raise OfflineError("Allow Online Access in Preferences › System to use a backend on another computer.")
     if ":" not in settings.address or not settings.address.rsplit(":", 1)[1].isdigit():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{settings.address} is not an address.",
-            "Write host and port with a colon, e.g. studio:5555.",
+        raise SettingsError(
+            f"{settings.address} is not an address.", "Write host and port with a colon, e.g. studio:5555."
         )
     if not is_key(settings.server_key):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
+        raise SettingsError(
             "The server key in the preferences is not a key.",
             "Copy the 40 characters that the backend shows on the other computer.",
         )
@@ -202,5 +288,7 @@ def _start(command: list[str], idle_minutes: int) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise ConnectionLost(
-            f"The backend cannot be started: {error.strerror or error}.", f"The command was: {shlex.join(command)}"
+            f"The backend cannot be started: {error.strerror or error}.",
+            f"The command was: {shlex.join(command)}",
+            reason="start",
         ) from None

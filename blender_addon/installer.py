@@ -53,7 +53,7 @@ WINDOWS_PATH = 259
 LONGEST_IN_TORCH = 167
 """Characters of the longest path below site-packages that the wheel of PyTorch 2.13 brings."""
 
-Problem = Literal["python", "network", "space", "pip", "busy", "broken", "path", "cancelled", "disk"]
+Problem = Literal["python", "network", "space", "pip", "busy", "broken", "path", "cancelled", "disk", "weights"]
 TorchChoice = Literal["auto", "cpu", "cuda"]
 
 
@@ -296,7 +296,7 @@ def _answer(command: list[str]) -> str:
     """What a short command prints; empty if it fails."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=20, env=_clean_environment(), **_without_window()
+            command, capture_output=True, text=True, timeout=20, env=clean_environment(), **_without_window()
         )
     except (OSError, subprocess.SubprocessError, UnicodeError):
         return ""
@@ -307,7 +307,12 @@ def _without_window() -> dict[str, Any]:
     return {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}  # type: ignore[attr-defined]
 
 
-def _clean_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
+    """The environment for a backend's own command: as it is, but what it prints comes at once and in UTF-8."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+
+
+def clean_environment() -> dict[str, str]:
     """The environment without what would send packages or imports elsewhere. Mirrors and proxies stay."""
     unwanted = {"VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_DRY_RUN"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in unwanted}
@@ -401,6 +406,9 @@ def remove(folder: Path) -> None:
     if not folder.is_dir():
         return
     with lock(folder):
+        found = find(folder)
+        if found is not None and found.works:
+            _answer([*found.command, "stop"])
         (folder / RECORD).unlink(missing_ok=True)
         for name in (*SLOTS, "cache", "tmp", LOG):
             _delete(folder / name)
@@ -535,6 +543,8 @@ class Installer:
             seconds=round(time.monotonic() - started, 1),
         )
         self._publish(record)
+        if before is not None and before.works:  # a backend that runs from what is about to be deleted
+            self._command([*record.command, "stop"])
         self._write(f"Done in {record.seconds:.0f} s: {record.device}")
         for leftover in (*(self.folder / s for s in SLOTS if s != slot), self.folder / "cache", temporary):
             with contextlib.suppress(InstallError):  # in use, on Windows; goes with the next installation
@@ -621,54 +631,18 @@ class Installer:
         """Run a command and report its lines; its exit code. Raises ``cancelled``."""
         self._tail.clear()
         self._write(f"> {_shell(command)}")
-        extra: dict[str, Any] = _without_window()
-        if os.name != "nt":
-            # The lock goes along: should Blender die, nobody else installs before pip has noticed.
-            extra = {"start_new_session": True, "pass_fds": [self._lock.fileno()] if self._lock else []}
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env={
-                **_clean_environment(),
-                "PIP_CACHE_DIR": str(self.folder / "cache"),
-                "TMPDIR": str(self.folder / "tmp"),
-                "TEMP": str(self.folder / "tmp"),
-            },
-            **extra,
-        )
-        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        reader = threading.Thread(target=_read_lines, args=(child, lines), daemon=True)
-        reader.start()
-        try:
-            while (line := self._next(lines)) is not None:
-                self._hear(line)
-            return child.wait()
-        finally:
-            _end(child)
-            reader.join(5)
-
-    def _next(self, lines: queue.SimpleQueue[str | None]) -> str | None:
-        while True:
-            if self.cancelled():
-                raise InstallError(
-                    "cancelled", "The installation was cancelled.", "What was fetched is kept: Resume goes on."
-                )
-            with contextlib.suppress(queue.Empty):
-                return lines.get(timeout=0.1)
+        folder = str(self.folder / "tmp")
+        places = {"PIP_CACHE_DIR": str(self.folder / "cache"), "TMPDIR": folder, "TEMP": folder, "TMP": folder}
+        return stream(command, {**clean_environment(), **places}, self._hear, self.cancelled, self._lock)
 
     def _hear(self, line: str) -> None:
         """pip's raw progress lines move the bar, all others go to the log."""
-        numbers = re.match(r"Progress (\d+) of (\d+)$", line)
+        numbers = progress_of(line)
         if numbers is None:
             self._tail.append(line)
             self._write(line)
             return
-        done, total = map(int, numbers.groups())
+        done, total = numbers
         self._fetched += total if done == total else 0
         so_far = self._fetched + (0 if done == total else done)
         share = min(so_far / self.torch.download_bytes, 1.0)
@@ -732,6 +706,67 @@ def _disk_error(error: OSError, folder: Path) -> InstallError:
         f"{error.filename or folder} cannot be used: {error.strerror or error}.",
         "Check the disk, then press Resume.",
     )
+
+
+def progress_of(line: str) -> tuple[int, int] | None:
+    """Bytes done and in all, if a line says so as pip does it for programs."""
+    numbers = re.match(r"Progress (\d+) of (\d+)$", line)
+    return (int(numbers.group(1)), int(numbers.group(2))) if numbers else None
+
+
+def stream(
+    command: list[str],
+    environment: dict[str, str],
+    hear: Callable[[str], None],
+    cancelled: Callable[[], bool],
+    held: IO[str] | None = None,
+) -> int:
+    """Run a command and hand over its lines as they come.
+
+    Args:
+        command: what to run.
+        environment: its variables.
+        hear: called with every line.
+        cancelled: asked ten times a second; the command is ended when it says True.
+        held: a lock that goes along: should Blender die, nobody else installs before pip has noticed.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        InstallError: ``cancelled``.
+    """
+    extra: dict[str, Any] = _without_window()
+    if os.name != "nt":
+        extra = {"start_new_session": True, "pass_fds": [held.fileno()] if held else []}
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+        **extra,
+    )
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    reader = threading.Thread(target=_read_lines, args=(child, lines), daemon=True)
+    reader.start()
+    try:
+        while True:
+            if cancelled():
+                raise InstallError(
+                    "cancelled", "It was cancelled.", "What was fetched is kept: the next try goes on from there."
+                )
+            with contextlib.suppress(queue.Empty):
+                line = lines.get(timeout=0.1)
+                if line is None:
+                    return child.wait()
+                hear(line)
+    finally:
+        _end(child)
+        reader.join(5)
 
 
 def _read_lines(child: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 
 import bpy
 
-from . import translations
+from . import remedies, translations
 
 
 class Sidebar:
@@ -18,13 +18,21 @@ class Sidebar:
     bl_category = "Image to 3D"
 
 
-def draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: Exception) -> None:
-    """What went wrong, and what to do."""
+def draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: Exception) -> bpy.types.UILayout:
+    """What went wrong, what to do, and buttons that do it; the box, for more."""
     box = layout.box()
-    lines(box, context, getattr(failure, "message", str(failure)), "ERROR")
-    hint = getattr(failure, "hint", "")
-    if hint:
-        lines(box, context, hint)
+    draw_remedy(box, context, remedies.remedy(failure))
+    return box
+
+
+def draw_remedy(
+    layout: bpy.types.UILayout, context: bpy.types.Context, found: remedies.Remedy, icon: str = "ERROR"
+) -> None:
+    """A sentence, a hint, and the buttons that go with them."""
+    lines(layout, context, found.message, icon)
+    if found.hint:
+        lines(layout, context, found.hint)
+    remedies.draw(layout, found.buttons)
 
 
 def lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:

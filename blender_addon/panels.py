@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
 from . import engine_layout, photo_layout, properties, queue_layout, session, trust_layout
+from .backend_panel import draw_notice
 from .layouts import Sidebar, draw_failure, fact, warn
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
@@ -34,6 +35,7 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
+        draw_notice(layout, context)
 
 
 class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):

@@ -16,6 +16,12 @@ from .engines import ENGINE_ITEMS
 ADDON = __package__
 
 
+def _on_python(*_: object) -> None:
+    from .installation import forget_survey  # which reads these preferences
+
+    forget_survey()
+
+
 class ImageTo3DPreferences(bpy.types.AddonPreferences):
     """Shown below the extension in Edit › Preferences › Add-ons."""
 
@@ -32,8 +38,16 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
     command: StringProperty(
         name="Command",
         description="Command that runs the backend, without 'serve'. Empty: the variable IMAGE_TO_3D_BACKEND, "
-        "then image-to-3d on the search path",
+        "then the backend that this extension has installed, then image-to-3d on the search path",
         default="",
+    )
+    python: StringProperty(
+        name="Python",
+        description="Interpreter with which the backend is installed, 3.10 to 3.14. Empty: the one that Blender brings, "
+        "which is left as it is, then one on the search path",
+        default="",
+        subtype="FILE_PATH",
+        update=_on_python,
     )
     idle_minutes: IntProperty(
         name="Stop When Idle",
@@ -58,6 +72,7 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "location", expand=True)
         if self.location == "LOCAL":
             layout.prop(self, "command")
+            layout.prop(self, "python")
             layout.prop(self, "idle_minutes")
         else:
             layout.prop(self, "address")
@@ -67,12 +82,12 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
             row.label(text=text, icon="KEYINGSET", translate=False)
             row.operator("image_to_3d.copy_public_key", text="", icon="COPYDOWN")
         layout.prop(self, "engine")
-        row = layout.row()
-        row.operator("image_to_3d.test_connection", icon="LINKED")
-        row.operator("image_to_3d.stop_backend", icon="QUIT")
-        from .backend_panel import draw_connection
+        # The panel is built on these preferences.
+        from .backend_panel import draw_actions, draw_connection, draw_notice
 
-        draw_connection(layout)
+        draw_connection(layout, context)
+        draw_actions(layout, context)
+        draw_notice(layout, context)
 
 
 def get(context: bpy.types.Context | None = None) -> ImageTo3DPreferences:

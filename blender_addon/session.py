@@ -29,13 +29,14 @@ from image_to_3d.protocol.messages import (
     Welcome,
 )
 
-from . import photo_source, preferences, properties, translations
-from .backend_process import BackendProcess, BackendSettings, running
+from . import installation, photo_source, preferences, properties, translations
+from .backend_process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 from .background import Background
 from .jobs import Arrival, Job
 from .scene import build
 
 TICK_SECONDS = 0.05
+READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -182,9 +183,57 @@ class Session:
             self._add(replace(job, failure=None, arrival=None, fraction=0.0, given_up=threading.Event()))
 
     def test_connection(self, context: bpy.types.Context) -> None:
-        """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`."""
+        """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`.
+
+        One that has just started is asked until it knows what it computes on.
+        """
         self.failure, self.status = None, None
-        self._asking.add(self._thread(context).submit(Status()))
+        self._ask_state(context, time.monotonic() + READY_SECONDS)
+
+    def _ask_state(self, context: bpy.types.Context, deadline: float, pause: float = 0.0) -> None:
+        def request() -> Message:  # on the client's thread, which has nothing better to do for so long
+            time.sleep(pause)
+            return Status()
+
+        def done(event: Event) -> None:
+            self.failure = event.error
+            self.status = getattr(event.reply, "report", None)
+            workers = (self.status or {}).get("workers", {})
+            if (
+                self.status is not None
+                and not workers.get("inference", {}).get("ready")
+                and time.monotonic() < deadline
+            ):
+                self._ask_state(bpy.context, deadline, 0.2)
+
+        self.ask(context, request, done)
+
+    def restart_backend(self, context: bpy.types.Context) -> None:
+        """Stop the backend of this account, however it stands, and start it again; the answer comes through :meth:`pump`."""
+        self.forget_backend()
+        self.failure = None
+
+        def request() -> Message:
+            stop_running()
+            return Status()
+
+        def done(event: Event) -> None:
+            if event.error is not None:
+                self.failure = event.error
+            else:
+                self.test_connection(bpy.context)
+
+        self.ask(context, request, done)
+
+    def forget_backend(self) -> None:
+        """Drop the connection and what is known of the other side: another backend is about to take its place."""
+        self.cancel()
+        self.welcome = self.status = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        self._asking.clear()
+        self._give_up_callbacks()
 
     def stop_backend(self, context: bpy.types.Context) -> None:
         """Stop the backend of this account if it runs."""
@@ -213,7 +262,7 @@ class Session:
         Raises:
             ImageTo3DError: the settings are wrong. The returned function raises it too, ``ConnectionLost`` included.
         """
-        return RunningBackend(_backend_settings(context))
+        return RunningBackend(backend_settings(context))
 
     def found_backend(self, context: bpy.types.Context) -> Callable[[Callable[[], bool]], Endpoint]:
         """A function, for threads that may wait, that finds the backend of the present settings or starts it.
@@ -223,7 +272,7 @@ class Session:
         Raises:
             ImageTo3DError: the settings are wrong. The returned function raises it too, and ``Cancelled``.
         """
-        settings, backend, closing = _backend_settings(context), self._backend, self._closing
+        settings, backend, closing = backend_settings(context), self._backend, self._closing
         return lambda given_up: backend.find(settings, lambda: None, lambda: closing.is_set() or given_up())
 
     def pump(self) -> bool:
@@ -282,10 +331,10 @@ class Session:
 
     def _thread(self, context: bpy.types.Context) -> ClientThread:
         """The client for the settings as they are now."""
-        wanted = _backend_settings(context)
+        wanted = backend_settings(context)
         if self._client is not None and wanted != self._settings:
             self._client.close()
-            self._client, self.welcome = None, None
+            self._client, self.welcome, self.status = None, None, None
             self._asking.clear()
             self._give_up_callbacks()
         if self._client is None:
@@ -317,7 +366,7 @@ class Session:
         job = self.job
         if event.ticket == 0:
             if event.error is not None:
-                self.welcome = None
+                self.welcome = self.status = None
         elif job is not None and event.ticket == job.ticket:
             self._handle_job(job, event)
         elif event.ticket in self._callbacks:
@@ -325,7 +374,6 @@ class Session:
         elif event.ticket in self._asking:
             self._asking.discard(event.ticket)
             self.failure = event.error
-            self.status = getattr(event.reply, "report", None)
 
     def _handle_job(self, job: Job, event: Event) -> None:
         if event.error is not None:
@@ -366,21 +414,31 @@ def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[
     }
 
 
-def _backend_settings(context: bpy.types.Context) -> BackendSettings:
+def backend_settings(context: bpy.types.Context) -> BackendSettings:
+    """Where the backend is, by the preferences.
+
+    Raises:
+        SettingsError: they are not complete.
+    """
     chosen = preferences.get(context)
-    remote = chosen.location == "REMOTE"
-    if remote and not chosen.address.strip():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The address of the other computer is missing.",
-            "Write it in the extension's preferences, or choose this computer.",
+    if chosen.location == "REMOTE":
+        if not chosen.address.strip():
+            raise SettingsError(
+                "The address of the other computer is missing.",
+                "Write it in the extension's preferences, or choose this computer.",
+            )
+        return BackendSettings(
+            idle_minutes=chosen.idle_minutes,
+            address=chosen.address.strip(),
+            server_key=chosen.server_key.strip(),
+            online_access=bpy.app.online_access,
         )
+    private = installation.found()
     return BackendSettings(
-        command="" if remote else chosen.command,
+        command=chosen.command,
         idle_minutes=chosen.idle_minutes,
-        address=chosen.address.strip() if remote else "",
-        server_key=chosen.server_key.strip() if remote else "",
-        online_access=bpy.app.online_access,
+        private=tuple(private.command) if private is not None else (),
+        private_state=installation.state(),
     )
 
 

@@ -27,7 +27,13 @@ MARKERS = {
 
 KEYWORDS = {"text", "heading", "text_empty"}
 CLASS_WORDS = {"bl_label", "bl_description", "bl_category"}
-ERRORS = {"ImageTo3DError": (1, 2), "ConnectionLost": (0, 1), "InstallError": (1, 2)}
+ERRORS = {
+    "ImageTo3DError": (1, 2),
+    "ConnectionLost": (0, 1),
+    "InstallError": (1, 2),
+    "SettingsError": (0, 1),
+    "OfflineError": (0,),
+}
 UNITS = {"px", "mm", "m", "s", "ms", "GB", "MB", "kB", "fps", "x"}
 """Letters that may stand in an f-string: the same in every language."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import connection, elsewhere, find_photo, generate, queue, splat_files
+from . import connection, elsewhere, find_photo, generate, installation, queue, splat_files
 
 _CLASSES = (
     *generate.CLASSES,
     *queue.CLASSES,
     *find_photo.CLASSES,
     *connection.CLASSES,
+    *installation.CLASSES,
     *splat_files.CLASSES,
     *elsewhere.CLASSES,
 )

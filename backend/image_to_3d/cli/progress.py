@@ -39,3 +39,17 @@ class ProgressLine:
         if self._shown and self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+class RawProgress:
+    """``Progress DONE of TOTAL`` on stdout, a few times a second: as pip writes it for programs."""
+
+    def __init__(self) -> None:
+        self._written = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Bytes done and in all."""
+        now = time.monotonic()
+        if now - self._written >= _SECONDS_BETWEEN or done == total:
+            self._written = now
+            print(f"Progress {done} of {total}", flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..engines import weights
-from .progress import ProgressLine
+from .progress import ProgressLine, RawProgress
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -22,6 +22,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     fetching = actions.add_parser("fetch", help="download, after consent where the licence asks for it")
     fetching.add_argument(
         "--accept-licence", "--accept-license", action="store_true", help="consent without being asked"
+    )
+    fetching.add_argument(
+        "--raw-progress", action="store_true", help="lines 'Progress DONE of TOTAL' in bytes, for programs that show it"
     )
     others = [
         actions.add_parser("verify", help="compare with the recorded hash and the network's structure"),
@@ -90,8 +93,15 @@ def _fetch(args: argparse.Namespace) -> int:
         path, digest = weights.verify(args.name)
         print(f"{path} is here already.\nSHA-256 {digest}")
         return 0
-    with ProgressLine(file.file_name) as line:
-        path = weights.fetch(args.name, lambda done, total: line(_amount(done, total), done / total if total else 0.0))
+    with ProgressLine(file.file_name, quiet=args.raw_progress) as line:
+        raw = RawProgress()
+
+        def on_bytes(done: int, total: int) -> None:
+            line(_amount(done, total), done / total if total else 0.0)
+            if args.raw_progress:
+                raw(done, total or file.size)
+
+        path = weights.fetch(args.name, on_bytes)
     known = weights.recorded(file)
     print(f"{path}\nSHA-256 {known.sha256 if known else '?'}")
     return 0

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -37,7 +37,7 @@ from .messages import (
     UploadScene,
     Welcome,
 )
-from .wire import WireError, decode_reply, encode
+from .wire import IncompatibleVersion, WireError, decode_reply, encode, version_of
 
 HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 4000
@@ -46,11 +46,28 @@ CONNECT_SECONDS = 5.0
 JOB = Predict.TYPE
 
 
-class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mistake
-    """The backend is not there, or no longer."""
+Reason = Literal["absent", "missing", "command", "start", "unreachable", "silent", "unauthorised", "stranger", "lost"]
+"""Not running; not installed; a command that cannot be run; ends or hangs while it starts; nothing listens; does not answer;
+does not know this client; another program; gone."""
 
-    def __init__(self, message: str, hint: str = "Start the backend (image-to-3d serve) and try again.") -> None:
+
+class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mistake
+    """The backend is not there, or no longer.
+
+    Args:
+        message, hint: see :class:`~image_to_3d.core.errors.ImageTo3DError`.
+        reason: why, for programs that offer what to do.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "Start the backend (image-to-3d serve) and try again.",
+        *,
+        reason: Reason = "lost",
+    ) -> None:
         super().__init__(ErrorCode.INTERNAL, message, hint)
+        self.reason = reason
 
 
 def keep_alive(socket: zmq.Socket[bytes]) -> None:
@@ -105,7 +122,7 @@ class Client:
     def __init__(self, endpoint: Endpoint | None = None, keys: KeyPair | None = None) -> None:
         found = endpoint or published()
         if found is None:
-            raise ConnectionLost("The backend is not running.")
+            raise ConnectionLost("The backend is not running.", reason="absent")
         self.endpoint = found
         self._keys = keys or load_or_create("client")
         self._ids = itertools.count(1)
@@ -150,7 +167,7 @@ class Client:
             if self._monitor_events(0.05):
                 break
             if time.monotonic() > deadline:
-                raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.")
+                raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.", reason="silent")
         shares_files = bool(self.endpoint.shared) and Path(self.endpoint.shared).is_dir()
         reply = self.call(Hello("image-to-3d", __version__, shares_files), timeout=CONNECT_SECONDS)
         if not isinstance(reply, Welcome):
@@ -169,13 +186,14 @@ class Client:
                 raise ConnectionLost(
                     "The backend does not know this client.",
                     f"On its machine run: image-to-3d authorise {shlex.quote(self._keys.public)}",
+                    reason="unauthorised",
                 )
             elif event == zmq.EVENT_CONNECT_RETRIED:
-                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.")
+                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.", reason="unreachable")
             elif event == zmq.EVENT_DISCONNECTED:
                 raise ConnectionLost("The connection to the backend was lost.")
             else:
-                raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.")
+                raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.", reason="stranger")
         return made
 
     def _open_shared(self, name: str) -> memoryview:
@@ -204,7 +222,11 @@ class Client:
         ready = dict(self._poller.poll(int(timeout * 1000)))
         if self._socket in ready:
             frames = self._socket.recv_multipart(copy=False)
-            return decode_reply([frame.buffer for frame in frames], self._open_shared)
+            buffers = [frame.buffer for frame in frames]
+            found = decode_reply(buffers, self._open_shared)
+            if isinstance(found[1], ErrorReply) and found[1].code == ErrorCode.INCOMPATIBLE_VERSION.value:
+                raise IncompatibleVersion(version_of(buffers), found[0])
+            return found
         if self._monitor in ready:
             self._monitor_events(0)
         return None
@@ -245,7 +267,7 @@ class Client:
                 on_progress(reply.stage, reply.fraction)
             if not is_interim(reply, is_job):
                 return reply
-        raise ConnectionLost("The backend did not answer in time.")
+        raise ConnectionLost("The backend did not answer in time.", reason="silent")
 
 
 def frames_endpoint(client: Client) -> Endpoint:

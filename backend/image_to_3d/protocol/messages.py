@@ -53,6 +53,9 @@ class EngineState:
     Attributes:
         state: ``ready``, or why it is not.
         note: one sentence on what to do, empty if ready.
+        terms, terms_url: of the weights, in our words, and the text that binds; empty where there are none to fetch.
+        needs_consent: the weights are only used by those who accepted the terms.
+        download_bytes: size of the weights, roughly.
     """
 
     name: str
@@ -62,6 +65,10 @@ class EngineState:
     needs_depth: bool
     state: Literal["ready", "weights_missing", "licence_not_accepted", "unavailable"]
     note: str = ""
+    terms: str = ""
+    terms_url: str = ""
+    needs_consent: bool = False
+    download_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -342,6 +349,7 @@ class Welcome(Message):
         memory_bytes: free memory of the device.
         frames_port: TCP port of the frame socket, on the same host as the control socket.
         capabilities: names of optional features, e.g. ``render``.
+        renderer: what will draw pictures here and why, one sentence; empty until that is known.
     """
 
     TYPE: ClassVar[str] = "welcome"
@@ -352,6 +360,7 @@ class Welcome(Message):
     frames_port: int
     engines: list[EngineState]
     capabilities: list[str]
+    renderer: str = ""
 
 
 @_reply

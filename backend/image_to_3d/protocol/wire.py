@@ -44,6 +44,23 @@ class WireError(ImageTo3DError):
         self.request_id = request_id
 
 
+class IncompatibleVersion(WireError):  # noqa: N818 - a state rather than a mistake
+    """The other side speaks another version of the protocol.
+
+    Attributes:
+        peer: its version; None if that is no number.
+    """
+
+    def __init__(self, peer: object, request_id: int = 0) -> None:
+        super().__init__(
+            ErrorCode.INCOMPATIBLE_VERSION,
+            f"The other side speaks protocol version {str(peer)[:20]}, this one version {PROTOCOL_VERSION}.",
+            "Update the older of the add-on and the backend.",
+            request_id,
+        )
+        self.peer = peer if isinstance(peer, int) else None
+
+
 def encode(message: Message, message_id: int, version: int = PROTOCOL_VERSION) -> list[Any]:
     """Frames of a message; arrays are passed on as memory views, not copied."""
     fields = to_plain(message)
@@ -90,6 +107,11 @@ def decode_reply(frames: Sequence[Buffer], open_mapped: OpenMapped | None = None
     return _decode(frames, REPLIES, open_mapped)
 
 
+def version_of(frames: Sequence[Buffer]) -> object:
+    """The protocol version that a message names. Raises :class:`WireError`."""
+    return _header(frames).get("v")
+
+
 def _bad(why: str, request_id: int = 0) -> WireError:
     return WireError(
         ErrorCode.BAD_REQUEST,
@@ -120,12 +142,7 @@ def _decode(
         raise _bad("its id is no positive integer")
     kind, version = header.get("t"), header.get("v")
     if (type(version) is not int or version != PROTOCOL_VERSION) and kind != "error":
-        raise WireError(
-            ErrorCode.INCOMPATIBLE_VERSION,
-            f"The other side speaks protocol version {str(version)[:20]}, this one version {PROTOCOL_VERSION}.",
-            "Update the older of the add-on and the backend.",
-            request_id,
-        )
+        raise IncompatibleVersion(version, request_id)
     cls = types.get(kind) if isinstance(kind, str) else None
     if cls is None:
         raise _bad(f"its type {str(kind)[:40]!r} is unknown", request_id)

@@ -33,10 +33,18 @@ def worker_main(pipe: Connection, folder: str, options: EngineOptions) -> None:
     """Entry point of the process; returns when the front says so or is gone."""
 
     def work(link: Link) -> None:
-        link.ready(describe_device(options))
+        link.ready({**describe_device(options), "renderer": describe_renderer()})
         InferenceWorker(link, options).run()
 
     run_worker(pipe, folder, work)
+
+
+def describe_renderer() -> str:
+    """What pictures will be drawn with, one sentence; nothing is compiled and no GPU memory is used to find out."""
+    from ..render.gsplat_renderer import probe
+
+    why_not = probe()
+    return f"Rendering on the CPU. {why_not}" if why_not else "Rendering with gsplat on the GPU."
 
 
 def describe_device(options: EngineOptions) -> dict[str, str | int]:

@@ -22,6 +22,7 @@ from .. import __version__
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 from ..engines.base import EngineOptions
 from ..engines.registry import engine_states
+from ..engines.weights import WEIGHTS
 from ..protocol import endpoint as endpoints
 from ..protocol.endpoint import Endpoint
 from ..protocol.keys import AuthorisedClients, load_or_create
@@ -413,11 +414,18 @@ class Service:
                     needs_depth=e.info.needs_depth,
                     state=e.state,  # type: ignore[arg-type]
                     note=e.note,
+                    **_terms(e.info.name),
                 )
                 for e in engine_states(self.options.engine.checkpoint)
             ],
             capabilities=["render", "upload_scene"],
+            renderer=self._renderer,
         )
+
+    @property
+    def _renderer(self) -> str:
+        """What the render worker said, or, before it has started, what the inference worker expects of it."""
+        return str(self._rendering.facts.get("why") or self._inference.facts.get("renderer", ""))
 
     def _report(self) -> dict[str, Any]:
         running = self._running
@@ -430,7 +438,7 @@ class Service:
             "uptime_s": round(time.monotonic() - self._started, 1),
             "device": self._inference.facts.get("device", ""),
             "memory_bytes": self._inference.facts.get("memory", 0),
-            "renderer": self._rendering.facts.get("why", ""),
+            "renderer": self._renderer,
             "workers": {
                 worker.name: {"pid": worker.pid, "ready": worker.ready}
                 for worker in (self._inference, self._rendering)
@@ -628,3 +636,16 @@ class Service:
                 self._on_picture(key, header)
         self._run_next()
         self._draw_next()
+
+
+def _terms(engine: str) -> dict[str, Any]:
+    """What a person must know before the weights of an engine are fetched."""
+    file = WEIGHTS.get(engine)
+    if file is None:
+        return {}
+    return {
+        "terms": file.licence.terms,
+        "terms_url": file.licence.url,
+        "needs_consent": file.licence.needs_consent,
+        "download_bytes": file.size,
+    }

@@ -32,7 +32,7 @@ WORDS = {
     "Making an environment": "正在创建环境",
     "Another Blender is installing the backend.": "另一个 Blender 正在安装后端。",
     "Wait until it is done; then it is here as well.": "请等它完成；之后这里也可以使用。",
-    "The installation was cancelled.": "安装已取消。",
-    "What was fetched is kept: Resume goes on.": "已下载的内容会保留：按“继续安装”即可继续。",
+    "It was cancelled.": "已取消。",
+    "What was fetched is kept: the next try goes on from there.": "已下载的内容会保留：下次会从那里继续。",
     "Fetching {0} of about {1} MB": "正在下载 {0} / 约 {1} MB",
 }
