@@ -71,7 +71,7 @@ class OfflineError(ImageTo3DError):
     """Blender may not use the network."""
 
     def __init__(self, hint: str) -> None:
-        super().__init__(ErrorCode.BAD_REQUEST, "Blender may not use the network.", hint)
+        super().__init__(ErrorCode.BAD_REQUEST, n_("Blender may not use the network."), hint)
 
 
 @dataclass(frozen=True)

@@ -170,14 +170,14 @@ def choose_torch(choice: TorchChoice, system: str, gpu: Gpu | None) -> Torch:
         gpu: the NVIDIA GPU, if there is one.
     """
     if system == "Darwin":
-        return Torch("mps", "", "", 250_000_000, 1_200_000_000, "Apple GPU (MPS)")
+        return Torch("mps", "", "", 250_000_000, 1_200_000_000, n_("Apple GPU (MPS)"))
     usable = gpu is not None and not gpu.problem
     if choice == "cuda" or (choice == "auto" and usable):
-        why = gpu.name if gpu is not None else "as chosen"
+        why = gpu.name if gpu is not None else n_("as chosen")
         if system == "Windows":
             return Torch("cuda", f"+{CUDA}", TORCH_INDEX + CUDA, 2_300_000_000, 5_000_000_000, why)
         return Torch("cuda", "", "", 2_800_000_000, 6_500_000_000, why)
-    why = "as chosen" if choice == "cpu" else gpu.problem if gpu is not None else "no NVIDIA GPU was found"
+    why = n_("as chosen") if choice == "cpu" else gpu.problem if gpu is not None else n_("no NVIDIA GPU was found")
     if system == "Linux":
         return Torch("cpu", "+cpu", TORCH_INDEX + "cpu", 400_000_000, 1_600_000_000, why)
     return Torch("cpu", "", "", 350_000_000, 1_500_000_000, why)
@@ -212,9 +212,10 @@ def read_gpu(said: str) -> Gpu | None:
     except (IndexError, ValueError):
         return None
     if driver < CUDA_DRIVER:
-        return Gpu(name, f"{name}: its driver {parts[1]} is older than {CUDA_DRIVER}; update it to use the GPU")
+        problem = n_("{0}: its driver {1} is older than {2}; update it to use the GPU")
+        return Gpu(name, problem.format(name, parts[1], CUDA_DRIVER))
     if capability < CUDA_CAPABILITY:
-        return Gpu(name, f"{name} is older than what CUDA 13 supports")
+        return Gpu(name, n_("{0} is older than what CUDA 13 supports").format(name))
     return Gpu(name)
 
 
@@ -695,7 +696,8 @@ def explain(problem: Problem, said: list[str]) -> InstallError:
 def _last_meaningful(said: list[str]) -> str:
     errors = [line.removeprefix("ERROR: ").strip() for line in said if line.startswith("ERROR: ")]
     others = [line.strip() for line in said if line.strip() and not line.startswith(("WARNING", "[notice]", " "))]
-    return (errors or others or ["it said nothing"])[-1].rstrip(".")[:300]
+    plain = [line for line in errors if not line.startswith("ResolutionImpossible")]  # which only names a web page
+    return (plain or errors or others or ["it said nothing"])[-1].rstrip(".")[:300]
 
 
 def _disk_error(error: OSError, folder: Path) -> InstallError:

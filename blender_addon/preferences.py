@@ -16,7 +16,7 @@ from .engines import ENGINE_ITEMS
 ADDON = __package__
 
 
-def _on_python(*_: object) -> None:
+def _on_python(_: bpy.types.AddonPreferences, __: bpy.types.Context) -> None:
     from .installation import forget_survey  # which reads these preferences
 
     forget_survey()

@@ -252,7 +252,13 @@ class Session:
         Raises:
             ImageTo3DError: the settings are wrong.
         """
-        ticket = self._thread(context).submit(request)
+        make = request if callable(request) else lambda: request
+
+        def plain() -> Message:
+            self._connecting = None  # a photo that was given up is no reason to give this up
+            return make()
+
+        ticket = self._thread(context).submit(plain)
         self._callbacks[ticket] = done
 
     @staticmethod

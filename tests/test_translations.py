@@ -77,7 +77,7 @@ def fields(text: str) -> list[str]:
 
 def is_name(english: str) -> bool:
     """Networks keep their names."""
-    return english in {"SHARP", "MiDaS Small", "DPT Large", "Lite"}
+    return english in {"Python", "PyTorch", "SHARP", "MiDaS Small", "DPT Large", "Lite"}
 
 
 def test_collector_finds_what_people_read(tmp_path: Path) -> None:
