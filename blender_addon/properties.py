@@ -23,7 +23,7 @@ from bpy.props import (
 
 from .editing.state import Editing
 from .engines import ENGINE_ITEMS
-from .measuring import state
+from .measuring import dimension_state, state
 from .render_settings import RenderSettings
 from .scene import display, filled
 
@@ -173,6 +173,8 @@ class ObjectSettings(bpy.types.PropertyGroup):
             ("SURFACE", "Surface", "Mesh of what the photo sees, for snapping and measuring"),
             ("SAFE_ZONE", "Safe Zone", "How far a camera may go before holes appear"),
             ("CROP", "Crop Box", "Only what lies in it is shown"),
+            ("DIMENSION", "Dimension", "Two vertices at the ends of a length"),
+            ("LABEL", "Label", "Drawn line or text of a dimension"),
         ],
         default="NONE",
     )
@@ -181,6 +183,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     levelling: PointerProperty(type=state.Levelling)
     calibration: PointerProperty(type=state.Calibration)
     editing: PointerProperty(type=Editing)
+    dimension: PointerProperty(type=dimension_state.Dimension)
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
     filled: EnumProperty(
         name="Filled",
@@ -237,7 +240,16 @@ def has_photo(root: bpy.types.Object) -> bool:
     return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
-_CLASSES = (*state.CLASSES, Editing, Recipe, Outcome, RenderSettings, ObjectSettings, SceneSettings)
+_CLASSES = (
+    *state.CLASSES,
+    *dimension_state.CLASSES,
+    Editing,
+    Recipe,
+    Outcome,
+    RenderSettings,
+    ObjectSettings,
+    SceneSettings,
+)
 
 
 def register() -> None:

@@ -68,3 +68,12 @@ def test_a_line_seen_end_on_and_the_same_point_twice() -> None:
     assert np.isfinite(axes).all() and np.isclose(np.linalg.det(axes), 1)
     with pytest.raises(ValueError, match="different points"):
         dimension_figure(np.ones(3), np.ones(3), EYE, UP)
+
+
+def test_a_text_on_a_wall_lies_in_it_and_reads_from_the_room() -> None:
+    normal = np.array([1.0, 0, 0])  # of the wall on the left
+    a, b = np.array([-2.0, 3, -1]), np.array([-2.0, 3, 1])
+    x, _, z = reading_axes(a, b, EYE, UP, facing=normal).T
+    assert np.allclose(z, normal) and np.allclose(x, UP), "from the floor upwards"
+    figure = dimension_figure(a, b, EYE, UP, offset=0.05 * normal, facing=normal)
+    assert figure.text_origin[0] == pytest.approx(-1.95)

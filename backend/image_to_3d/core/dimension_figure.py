@@ -46,13 +46,14 @@ class DimensionFigure:
     text_height: float
 
 
-def reading_axes(a: Array, b: Array, eye: Array, up: Array) -> Float64:
+def reading_axes(a: Array, b: Array, eye: Array, up: Array, facing: Array | None = None) -> Float64:
     """Axes (3, 3), columns, in which a text along a–b stands readable for an eye.
 
     Args:
         a, b: (3,) ends of the line.
         eye: (3,) where it is read from.
         up: (3,) upwards for that reader.
+        facing: (3,) where its front looks, on the reader's side; None: as straight at the reader as the line allows.
     """
     along = _unit(np.asarray(b, np.float64) - a)
     view = 0.5 * (np.asarray(a, np.float64) + b) - eye
@@ -61,8 +62,9 @@ def reading_axes(a: Array, b: Array, eye: Array, up: Array) -> Float64:
     across, upwards = float(along @ right), float(along @ top)
     forwards = across if abs(across) > _UPRIGHT * float(np.hypot(across, upwards)) else upwards
     x = along if forwards >= 0 else -along
-    towards = -view + (view @ x) * x
-    if np.linalg.norm(towards) < 1e-6 * max(float(np.linalg.norm(view)), 1e-9):  # seen end on: any side will do
+    front = -view if facing is None else np.asarray(facing, np.float64)
+    towards = front - (front @ x) * x
+    if np.linalg.norm(towards) < 1e-6 * max(float(np.linalg.norm(front)), 1e-9):  # seen end on: any side will do
         towards = np.asarray(up, np.float64) - (up @ x) * x
     z = _unit(towards)
     return np.stack([x, np.cross(z, x), z], axis=-1)
@@ -76,7 +78,13 @@ def text_height(a: Array, b: Array, eye: Array) -> float:
 
 
 def dimension_figure(
-    a: Array, b: Array, eye: Array, up: Array, offset: Array | None = None, height: float | None = None
+    a: Array,
+    b: Array,
+    eye: Array,
+    up: Array,
+    offset: Array | None = None,
+    height: float | None = None,
+    facing: Array | None = None,
 ) -> DimensionFigure:
     """The figure of the length between two points.
 
@@ -86,6 +94,7 @@ def dimension_figure(
         up: (3,) upwards for that reader.
         offset: (3,) from the points to the dimension line, bridged by leader lines; None for a line through the points.
         height: of the text; None: :func:`text_height`.
+        facing: see :func:`reading_axes`.
 
     Raises:
         ValueError: the points are the same or not finite.
@@ -96,7 +105,7 @@ def dimension_figure(
     size = text_height(a, b, np.asarray(eye, np.float64)) if height is None else height
     shift = np.zeros(3) if offset is None else np.asarray(offset, np.float64)
     start, end = a + shift, b + shift
-    axes = reading_axes(start, end, np.asarray(eye, np.float64), np.asarray(up, np.float64))
+    axes = reading_axes(start, end, np.asarray(eye, np.float64), np.asarray(up, np.float64), facing)
     x, y, z = axes.T
     stroke = 0.5 * _STROKE_LENGTH * size * _unit(x + y)
     rods = [(start, end, _LINE), (start - stroke, start + stroke, _STROKE), (end - stroke, end + stroke, _STROKE)]
