@@ -15,7 +15,7 @@ from image_to_3d.core.anchors import anchor
 from image_to_3d.core.calibration import Scale
 from image_to_3d.core.levelling import Gravity
 from image_to_3d.core.measuring import distance, point_near
-from image_to_3d.core.room import RoomReport, room_report
+from image_to_3d.core.room import RoomReport, WallExtent, room_report
 
 from .. import session
 from . import analysis, anchors, cloud, dimension_objects, scale
@@ -27,6 +27,7 @@ from .picking import PicksPoints
 ROOM = frozenset(["HEIGHT", "DISTANCE", "WIDTH", "WALL_HEIGHT"])
 _BARE = Scale("engine", 0.0, 0.0)  # lengths of the engine, with the uncertainty of their ends alone
 _MOST_WALLS = 4
+_PARALLEL, _LOWER = 0.99, 0.9  # cosine of 8°; share of the wall's height
 _WALL_SHARE = 0.02  # of the picture; smaller ones are sides of furniture and window reveals
 
 
@@ -115,12 +116,21 @@ def room_dimensions(report: RoomReport, gravity: Gravity) -> list[Dimension]:
         shown.append(Dimension("HEIGHT", report.height_ends, report.height.sd))
     for rank, wall in enumerate(report.distances[:_MOST_WALLS]):
         shown.append(Dimension("DISTANCE", wall.ends, wall.distance.sd, rank))
-    walls = [e for e in report.extents if gravity.planes[e.wall].share >= _WALL_SHARE][:_MOST_WALLS]
+    seen = [e for e in report.extents if gravity.planes[e.wall].share >= _WALL_SHARE]
+    walls = [e for e in seen if not any(_stands_before(e, other, gravity) for other in seen)][:_MOST_WALLS]
     for rank, extent in enumerate(walls):
         facing = gravity.planes[extent.wall].normal
         shown.append(Dimension("WIDTH", extent.width_ends, extent.width.sd, rank, facing=facing, at_least=True))
         shown.append(Dimension("WALL_HEIGHT", extent.height_ends, extent.height.sd, rank, facing=facing, at_least=True))
     return shown
+
+
+def _stands_before(extent: WallExtent, other: WallExtent, gravity: Gravity) -> bool:
+    """Whether an upright surface is the front of furniture: parallel to a wall, before it and not as high."""
+    plane, wall = gravity.planes[extent.wall], gravity.planes[other.wall]
+    parallel = float(plane.normal @ wall.normal) > _PARALLEL
+    before = float(wall.signed_distance(plane.centre)) > 0
+    return parallel and before and extent.height.metres < _LOWER * other.height.metres
 
 
 def measure_length(
