@@ -16,6 +16,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.core.remeasure import Again, Measured, measure_again
 from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
 from image_to_3d.protocol.schema import SchemaError
@@ -52,11 +53,13 @@ class Arrival:
         result: as the backend sent it.
         points: in the Blender frame.
         surface: in the Blender frame, or None.
+        again: calibration and levelling of the photo that was made anew; None where nothing was measured.
     """
 
     result: Result
     points: blender_points.BlenderPoints
     surface: blender_surface.BlenderSurface | None
+    again: Again | None = None
 
 
 @dataclass(eq=False)
@@ -71,6 +74,7 @@ class Job:
         fields: of the message to the backend, but for the files.
         depth_path: depth file, empty for none.
         root: name of the root whose objects get the result; empty: new objects are made.
+        measured: what was measured in the photo that is made anew, to be done again; None for nothing.
         number: tells jobs apart.
         ticket: of the request; 0 while it waits for its turn.
         stage, fraction: latest progress.
@@ -86,6 +90,7 @@ class Job:
     fields: dict[str, Any] = field(default_factory=dict)
     depth_path: str = ""
     root: str = ""
+    measured: Measured | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     ticket: int = 0
     stage: str = "read"
@@ -126,8 +131,12 @@ class Job:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
         if self.given_up.is_set():
             raise Cancelled
+        again = None
+        if self.measured is not None and cloud.grid is not None:
+            cloud, again = measure_again(cloud, self.measured)
         points = blender_points.from_cloud(cloud, self.metres_per_unit)
         vertices = self.recipe["surface_vertices"]
         if not vertices:
-            return Arrival(reply, points, None)
-        return Arrival(reply, points, blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices)))
+            return Arrival(reply, points, None, again)
+        surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))
+        return Arrival(reply, points, surface, again)

@@ -33,6 +33,7 @@ from . import installation, photo_source, preferences, properties, translations
 from .backend_process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 from .background import Background
 from .jobs import Arrival, Job
+from .measuring import calibration
 from .scene import build
 
 TICK_SECONDS = 0.05
@@ -135,6 +136,8 @@ class Session:
         client = self._thread(bpy.context)
         self.job = job
         job.stage, job.started = "read", time.monotonic()
+        root = bpy.data.objects.get(job.root) if job.root else None
+        job.measured = calibration.measured_of(root) if root is not None else None
         job.ticket = client.submit(lambda: self._request(job), job.prepare)
 
     def _start_next(self) -> None:
@@ -398,6 +401,8 @@ class Session:
         arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed)
         try:
             built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
+            if arrival.again is not None:
+                calibration.write_again(scene, built.root, arrival.again)
         except ImageTo3DError as error:
             self._fail(job, error)
             return

@@ -32,12 +32,14 @@ class Analysis:
         planes: the dominant ones, classified if gravity is known.
         gravity: None if the picture does not tell.
         refusal: why it does not.
+        metric: whether its lengths are metres, rather than up to one factor.
     """
 
     grid: SurfaceGrid
     planes: tuple[Plane, ...]
     gravity: Gravity | None
     refusal: ImageTo3DError | None
+    metric: bool
 
     def with_up(self, up: NDArray[np.float64], sd_deg: float) -> Gravity:
         """The planes as a person stood them: ``up`` (3,) against gravity, ``sd_deg`` its standard deviation."""
@@ -56,8 +58,8 @@ def analyse(grid: SurfaceGrid, metric: bool) -> Analysis:
     try:
         gravity = find_gravity(planes, grid, metric)
     except ImageTo3DError as error:
-        return Analysis(grid, tuple(planes), None, error)
-    return Analysis(grid, gravity.planes, gravity, None)
+        return Analysis(grid, tuple(planes), None, error, metric)
+    return Analysis(grid, gravity.planes, gravity, None, metric)
 
 
 @dataclass(eq=False)
@@ -89,8 +91,6 @@ def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = No
             session.current().background.run(lambda: found, then)
         return
     key = _key(root)
-    if key in _cache.under_way and then is None:
-        return
     stored = cloud.read(root)
     metric = stored.picture.provenance.metric or root.image_to_3d.calibration.calibrated
     _cache.under_way.add(key)
@@ -104,6 +104,26 @@ def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = No
             then(analysis)
 
     session.current().background.run(lambda: analyse(stored.grid(), metric), done)
+
+
+def wish(root: bpy.types.Object) -> None:
+    """Have it found out soon, for a panel, which must not wait; a photo that cannot be measured is left alone."""
+    key = _key(root)
+    if key is None or key in _cache.under_way:
+        return
+    name = root.name
+
+    def begin() -> None:
+        wanted = bpy.data.objects.get(name)
+        if wanted is not None and _key(wanted) == key:
+            try:
+                request(wanted)
+            except ImageTo3DError:
+                return
+            session.start_timer()
+
+    _cache.under_way.add(key)
+    bpy.app.timers.register(begin)
 
 
 def gravity_of(root: bpy.types.Object, analysis: Analysis) -> Gravity:

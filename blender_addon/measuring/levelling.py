@@ -9,15 +9,46 @@ import numpy as np
 from bpy.props import BoolProperty, FloatVectorProperty
 from mathutils import Matrix, Quaternion
 
-from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points
+from image_to_3d.core import blender_points
 from image_to_3d.core import levelling as core
 from image_to_3d.core.anchors import Anchor, anchor
 from image_to_3d.core.blender_levelling import matrix_of, stand
-from image_to_3d.core.measuring import point_near
+from image_to_3d.core.remeasure import LevelWish, level_again
 
-from .. import session
 from . import analysis, anchors, cloud, rulers
-from .picking import PicksPoints, failed
+from .chosen import OnPhoto, shown_root, start
+from .picking import PicksPoints
+from .state import Levelling
+
+_SAME_ANGLE = np.radians(0.05)
+_SAME_HEIGHT_M = 0.001
+
+
+def wish_of(root: bpy.types.Object) -> LevelWish | None:
+    """How a root was levelled; None if it was not."""
+    state = root.image_to_3d.levelling
+    if not state.levelled:
+        return None
+    return LevelWish(state.method, state.aligned, tuple(anchors.get_anchor(point) for point in state.points))
+
+
+def apply_again(root: bpy.types.Object, levelling: core.Levelling) -> None:
+    """Stand a levelled root as a new levelling says, and keep how a person has moved and turned it since.
+
+    Differences that nobody sees leave it where it is.
+    """
+    state = root.image_to_3d.levelling
+    place, turned, size = root.matrix_world.decompose()
+    before, after = Quaternion(state.rotation_before), Quaternion(state.rotation_after)
+    similarity = blender_points.Similarity(1.0, np.array(before.to_matrix(), np.float64), np.zeros(3))
+    stood = Quaternion(Matrix(stand(levelling, similarity, 1.0).rotation).to_quaternion())
+    higher = levelling.camera_height_m - state.camera_height_m
+    if stood.rotation_difference(after).angle < _SAME_ANGLE and abs(higher) < _SAME_HEIGHT_M:
+        return
+    place.z += higher / root.image_to_3d.outcome.metres_per_unit * size.x
+    move(root, Matrix.LocRotScale(place, turned @ after.inverted() @ stood, size))
+    _record(state, levelling)
+    state.rotation_after = stood
 
 
 def apply(root: bpy.types.Object, levelling: core.Levelling, points: Sequence[Anchor] = ()) -> None:
@@ -40,11 +71,15 @@ def apply(root: bpy.types.Object, levelling: core.Levelling, points: Sequence[An
     move(root, Matrix(matrix_of(stood)))
     state.levelled = True
     state.method = "POINTS" if points else "FLOOR"
+    _record(state, levelling)
+    state.rotation_after = root.matrix_world.to_quaternion()
+    anchors.write(state.points, points)
+
+
+def _record(state: Levelling, levelling: core.Levelling) -> None:
     state.aligned = levelling.aligned
     state.pitch_deg, state.roll_deg, state.sd_deg = levelling.pitch_deg, levelling.roll_deg, levelling.sd_deg
     state.camera_height_m = levelling.camera_height_m
-    state.rotation_after = root.matrix_world.to_quaternion()
-    anchors.write(state.points, points)
 
 
 def remove(root: bpy.types.Object) -> None:
@@ -61,6 +96,16 @@ def remove(root: bpy.types.Object) -> None:
     state.points.clear()
 
 
+def sized(root: bpy.types.Object, ratio: float) -> Matrix:
+    """The transform of a root in the world, times larger about its camera; a levelled one stays on its floor."""
+    place, turned, size = root.matrix_world.decompose()
+    state = root.image_to_3d.levelling
+    if state.levelled:
+        height = state.camera_height_m / root.image_to_3d.outcome.metres_per_unit
+        place.z += height * size.x * (ratio - 1.0)
+    return Matrix.LocRotScale(place, turned, size * ratio)
+
+
 def move(root: bpy.types.Object, matrix: Matrix) -> None:
     """Give a root a transform of the world; rulers that lie on the photo go with it."""
     followers = rulers.on_surface(root)
@@ -70,40 +115,7 @@ def move(root: bpy.types.Object, matrix: Matrix) -> None:
     rulers.carry(followers, root.matrix_world @ old.inverted_safe())
 
 
-def by_picture(found: analysis.Analysis, align: bool) -> core.Levelling:
-    """The levelling that a picture tells.
-
-    Raises:
-        ImageTo3DError: ``bad_request`` with the reason if it does not tell, or shows no wall to align.
-    """
-    if found.gravity is None:
-        assert found.refusal is not None
-        raise found.refusal
-    return core.level(found.gravity, wall_to_align(found.gravity) if align else None)
-
-
-def wall_to_align(gravity: core.Gravity) -> core.Plane:
-    """The largest wall.
-
-    Raises:
-        ImageTo3DError: ``bad_request`` if there is none.
-    """
-    if not gravity.walls:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "No wall is in view that could lie along an axis.", "Level without aligning a wall."
-        )
-    return gravity.walls[0]
-
-
-class _OnPhoto:
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a photo that can be measured."""
-        root = session.shown_root(context)
-        return root is not None and cloud.measurable(root) and session.current().job is None
-
-
-class IMAGE_TO_3D_OT_level(_OnPhoto, bpy.types.Operator):
+class IMAGE_TO_3D_OT_level(OnPhoto, bpy.types.Operator):
     """Stand the photo on its floor: the floor becomes z = 0, walls become upright, and the camera goes with it"""
 
     bl_idname = "image_to_3d.level"
@@ -118,20 +130,20 @@ class IMAGE_TO_3D_OT_level(_OnPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Look for floor and walls; the timer does the rest."""
-        name, align = session.shown_root(context).name, self.align
+        name, align = shown_root(context).name, self.align
 
         def then(found: analysis.Analysis) -> None:
             root = bpy.data.objects.get(name)
             if root is None:
                 return
             bpy.context.view_layer.update()
-            apply(root, by_picture(found, align))
+            apply(root, level_again(found.grid, LevelWish("FLOOR", align), found.metric, found.planes))
             bpy.ops.ed.undo_push(message="Level to Floor")
 
         return start(self, name, then)
 
 
-class IMAGE_TO_3D_OT_level_points(_OnPhoto, PicksPoints, bpy.types.Operator):
+class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
     """Click three points of the floor, far apart: the floor becomes z = 0, and the camera goes with it"""
 
     bl_idname = "image_to_3d.level_points"
@@ -149,7 +161,7 @@ class IMAGE_TO_3D_OT_level_points(_OnPhoto, PicksPoints, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Level by the points; the timer does the rest."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         context.view_layer.update()
         places = cloud.to_camera_frame(root, np.reshape(self.points, (3, 3)))
         name, align = root.name, self.align
@@ -159,25 +171,11 @@ class IMAGE_TO_3D_OT_level_points(_OnPhoto, PicksPoints, bpy.types.Operator):
             if root is None:
                 return
             bpy.context.view_layer.update()
-            apply(root, by_points(found, places, align), [anchor(found.grid, place) for place in places])
+            wish = LevelWish("POINTS", align, tuple(anchor(found.grid, place) for place in places))
+            apply(root, level_again(found.grid, wish, found.metric, found.planes), wish.points)
             bpy.ops.ed.undo_push(message="Level by Three Points")
 
         return start(self, name, then)
-
-
-def by_points(found: analysis.Analysis, places: np.ndarray, align: bool) -> core.Levelling:
-    """The levelling by three places of the floor, (3, 3) in the camera frame.
-
-    Raises:
-        ImageTo3DError: ``bad_request`` for points off the surface, on a line or above the camera, or without a wall to align.
-    """
-    points = [point_near(found.grid, place) for place in places]
-    covariances = np.array([point.covariance for point in points])
-    levelling = core.level_from_points(places, None, covariances)
-    if not align:
-        return levelling
-    gravity = found.with_up(-levelling.rotation[1], levelling.sd_deg)
-    return core.level_from_points(places, wall_to_align(gravity), covariances)
 
 
 class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
@@ -190,25 +188,14 @@ class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a levelled photo."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and root.image_to_3d.levelling.levelled
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Turn it back."""
         context.view_layer.update()
-        remove(session.shown_root(context))
+        remove(shown_root(context))
         return {"FINISHED"}
-
-
-def start(operator: bpy.types.Operator, name: str, then) -> set[str]:
-    """Have a photo analysed and ``then`` called; says why not where it cannot be."""
-    session.current().failure = None
-    try:
-        analysis.request(bpy.data.objects[name], then)
-    except ImageTo3DError as error:
-        return failed(operator, error)
-    session.start_timer()
-    return {"FINISHED"}
 
 
 _CLASSES = (IMAGE_TO_3D_OT_level, IMAGE_TO_3D_OT_level_points, IMAGE_TO_3D_OT_unlevel)

@@ -9,9 +9,9 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.measuring import CONFIDENCE_95
 
-from .. import session
 from ..layouts import Sidebar, lines
-from . import cloud, scale
+from . import analysis, cloud, rulers, scale
+from .chosen import shown_root
 
 _STATES = {
     "engine": n_("The engine's own metres, ± {percent:.0f} %"),
@@ -30,13 +30,13 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a photo that can be measured."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = session.shown_root(context)
+        root = shown_root(context)
         try:
             worth = scale.of(root, context.scene)
         except ImageTo3DError as error:
@@ -44,7 +44,14 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
             return
         state = iface_(_STATES[worth.state]).format(percent=100 * CONFIDENCE_95 * worth.relative_sd)
         _draw_levelling(layout, context, root, worth.factor)
+        layout.separator()
         layout.label(text=state, icon="CHECKMARK" if worth.state == "calibrated" else "QUESTION", translate=False)
+        if scale.scaled_by_hand(root, worth.factor):
+            lines(layout, context, n_("The photo has been scaled by hand since."), "ERROR")
+        _draw_known(layout, context, root)
+        row = layout.row(align=True)
+        row.operator("image_to_3d.calibrate", text="Selection", icon="EMPTY_AXIS")
+        row.operator("image_to_3d.calibrate_points", text="Two Points", icon="SNAP_VERTEX")
 
 
 def _draw_levelling(
@@ -68,7 +75,81 @@ def _draw_levelling(
     row.operator("image_to_3d.unlevel", text="", icon="X")
 
 
-_CLASSES = (IMAGE_TO_3D_PT_measure,)
+def _draw_known(layout: bpy.types.UILayout, context: bpy.types.Context, root: bpy.types.Object) -> None:
+    calibration = root.image_to_3d.calibration
+    if not len(calibration.known):
+        return
+    box = layout.box().column(align=True)
+    for index, known in enumerate(calibration.known):
+        row = box.row()
+        text = scale.metres_text(context, known.metres)
+        if calibration.calibrated and len(calibration.known) > 1:
+            text = iface_("{length}, off by {residual:+.1f} mm").format(length=text, residual=1000 * known.residual_m)
+        row.label(text=text, icon="FIXED_SIZE", translate=False)
+        row.operator("image_to_3d.remove_known_length", text="", icon="X", emboss=False).index = index
+    if not calibration.calibrated:
+        lines(
+            box, context, n_("Give a second known length at another distance: this engine's depth is relative."), "INFO"
+        )
+    box.operator("image_to_3d.uncalibrate", icon="LOOP_BACK")
+
+
+class IMAGE_TO_3D_PT_rulers(Sidebar, bpy.types.Panel):
+    """Blender's rulers, with what their lengths are worth."""
+
+    bl_label = "Rulers"
+    bl_idname = "IMAGE_TO_3D_PT_rulers"
+    bl_parent_id = "IMAGE_TO_3D_PT_measure"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a photo to measure in."""
+        return IMAGE_TO_3D_PT_measure.poll(context)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Lay out the panel."""
+        layout, root = self.layout, shown_root(context)
+        found = rulers.all_of(context.scene)
+        if not found:
+            lines(layout, context, n_("Draw one with Blender's Measure tool. It snaps to the photo's surface."), "INFO")
+            return
+        known = analysis.known(root)
+        if known is None:
+            analysis.wish(root)
+        for ruler in found:
+            _draw_ruler(layout, context, root, ruler, known)
+
+
+def _draw_ruler(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    root: bpy.types.Object,
+    ruler: rulers.Ruler,
+    known: analysis.Analysis | None,
+) -> None:
+    box = layout.box().column(align=True)
+    row = box.row()
+    shown = ruler.length * context.scene.unit_settings.scale_length
+    note = ""
+    try:
+        if known is None:
+            text = f"≈ {scale.metres_text(context, shown)}"
+        else:
+            text = scale.length_text(context, rulers.measure(context.scene, root, ruler, known))
+    except ImageTo3DError as error:
+        text, note = scale.metres_text(context, shown), error.message
+    row.label(text=text, icon="DRIVER_DISTANCE", translate=False)
+    row.operator("image_to_3d.calibrate", text="", icon="FIXED_SIZE").ruler = ruler.index
+    if note:
+        lines(box, context, note, "ERROR")
+    else:
+        ends = " → ".join("({})".format(", ".join(f"{coordinate:.2f}" for coordinate in end)) for end in ruler.ends)
+        row = box.row()
+        row.active = False
+        row.label(text=ends, icon="BLANK1", translate=False)
+
+
+_CLASSES = (IMAGE_TO_3D_PT_measure, IMAGE_TO_3D_PT_rulers)
 
 
 def register() -> None:

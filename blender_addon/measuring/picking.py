@@ -15,6 +15,7 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from .. import session
 from ..scene import build
+from .chosen import shown_root
 
 _NAVIGATION = {
     "MIDDLEMOUSE",
@@ -86,7 +87,7 @@ class PicksPoints:
         if given or context.area is None or context.area.type != "VIEW_3D" or bpy.app.background:
             return self.execute(context)
         self._picked: list[Vector] = []
-        self._root = session.shown_root(context).name
+        self._root = shown_root(context).name
         arguments = (self._picked,)
         self._handler = bpy.types.SpaceView3D.draw_handler_add(_draw, arguments, "WINDOW", "POST_VIEW")
         context.window_manager.modal_handler_add(self)
@@ -105,7 +106,7 @@ class PicksPoints:
             point = under_mouse(context, event, root)
         except ImageTo3DError as error:
             self._end(context)
-            return failed(self, error)
+            return session.refuse(self, error)
         if point is None:
             self.report({"INFO"}, iface_("There is no surface under the mouse."))
             return {"RUNNING_MODAL"}
@@ -131,13 +132,6 @@ class PicksPoints:
         if context.area is not None:
             context.area.header_text_set(None)
             context.area.tag_redraw()
-
-
-def failed(operator: bpy.types.Operator, error: ImageTo3DError) -> set[str]:
-    """Say why an operator did nothing."""
-    session.current().failure = error
-    operator.report({"WARNING"}, str(error))
-    return {"CANCELLED"}
 
 
 def _draw(points: list[Vector]) -> None:

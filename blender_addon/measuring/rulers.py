@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
-import numpy as np
 from mathutils import Matrix, Vector
 
-from . import cloud
+from image_to_3d.core.measuring import Length, length_between, point_near
+
+from ..scene import build
+from . import analysis, cloud, scale
 
 _ON_SURFACE = 0.02
 """Share of the distance from the camera within which an end of a ruler lies on the surface of a photo."""
@@ -55,8 +57,6 @@ def all_of(scene: bpy.types.Scene) -> list[Ruler]:
 
 def on_surface(root: bpy.types.Object) -> list[tuple[bpy.types.Scene, Ruler]]:
     """The rulers with both ends on the surface of a photo."""
-    from ..scene import build
-
     try:
         surface = build.find(root).surface
     except LookupError:
@@ -91,6 +91,12 @@ def carry(rulers: Sequence[tuple[bpy.types.Scene, Ruler]], matrix: Matrix) -> No
             point.co = matrix @ end
 
 
-def in_camera_frame(root: bpy.types.Object, ruler: Ruler) -> np.ndarray:
-    """The ends (2, 3), OpenCV camera frame of a photo, metres of its engine."""
-    return cloud.to_camera_frame(root, [tuple(end) for end in ruler.ends])
+def measure(scene: bpy.types.Scene, root: bpy.types.Object, ruler: Ruler, known: analysis.Analysis) -> Length:
+    """The length of a ruler with what it is worth: as long as Blender shows it.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if an end does not lie on the surface of the photo.
+    """
+    places = cloud.to_camera_frame(root, [tuple(end) for end in ruler.ends])
+    a, b = (point_near(known.grid, place) for place in places)
+    return length_between(a, b, scale.of(root, scene))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 from image_to_3d.core import Intrinsics
 from image_to_3d.core.blender_points import BlenderPoints
@@ -127,7 +129,8 @@ def rebuild(
             )
             view = _adopt(made, root, "CAMERA")
         else:
-            camera.match_lens(view.data, intrinsics, points.near, points.far, metres_per_unit)
+            size = root.matrix_world.median_scale  # distances do not follow the size of a camera object
+            camera.match_lens(view.data, intrinsics, size * points.near, size * points.far, metres_per_unit)
             if scene.camera == view:
                 camera.match_render(scene, view, intrinsics)
         if source is not None:
@@ -138,6 +141,30 @@ def rebuild(
     edits.carry_over(root, edited)
     display.apply(root)
     return Built(collection, root, cloud, view, mesh)
+
+
+def reshape(
+    scene: bpy.types.Scene, root: bpy.types.Object, points: BlenderPoints, kept: NDArray[np.intp], bend: float
+) -> None:
+    """Give the points below a root another shape, and the surface the same; objects, materials and further attributes stay.
+
+    Args:
+        scene: of the root.
+        root: of a photo.
+        points: in the units that it was made in.
+        kept: (N,) which of the old points they are.
+        bend: 1/z' = 1/z + bend for the vertices of the surface, 1/m.
+    """
+    found = _by_role(root)
+    fresh = pointcloud.create(f"{root.name} Points", points, next(iter(root.users_collection), scene.collection))
+    pointcloud.copy_others(found["POINTS"].data, fresh.data, kept)
+    _swap_data(found["POINTS"], fresh.data, fresh)
+    outcome = root.image_to_3d.outcome
+    if "SURFACE" in found:
+        surfaces.bend(found["SURFACE"].data, bend * outcome.metres_per_unit, points.far)
+    outcome.points, outcome.extent = len(points), points.extent_m
+    outcome.backend_scene = ""  # the backend has the old shape
+    display.apply(root)
 
 
 def _intrinsics(result: Result) -> Intrinsics:

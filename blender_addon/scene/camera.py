@@ -52,6 +52,11 @@ def match_lens(
     camera.sensor_width, camera.sensor_height = lens.sensor_width, lens.sensor_height
     camera.lens = lens.lens
     camera.shift_x, camera.shift_y = lens.shift_x, lens.shift_y
+    reach(camera, near, far, metres_per_unit)
+
+
+def reach(camera: bpy.types.Camera, near: float, far: float, metres_per_unit: float) -> None:
+    """Have a camera see everything between two distances in Blender units."""
     camera.clip_start = min(_CLIP_START_METRES / metres_per_unit, max(near / 2, 1e-4))
     camera.clip_end = max(_CLIP_END_METRES / metres_per_unit, 2 * far)
 

@@ -119,3 +119,25 @@ def read(obj: bpy.types.Object, name: str) -> np.ndarray:
     flat = np.empty(len(attribute.data) * width, dtype)
     attribute.data.foreach_get(_FIELDS[attribute.data_type], flat)
     return flat if width == 1 else flat.reshape(-1, width)
+
+
+def copy_others(old: bpy.types.ID, new: bpy.types.ID, index: np.ndarray) -> None:
+    """Give ``new`` those attributes of the points of ``old`` that it does not have.
+
+    Args:
+        old, new: PointClouds, or meshes of vertices.
+        index: (N,) which point of ``old`` each of ``new`` was.
+    """
+    kinds = {**_FIELDS, "BOOLEAN": "value", "INT8": "value"}
+    widths = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "QUATERNION": 4}
+    dtypes = {"INT": np.int32, "INT8": np.int32, "BOOLEAN": np.bool_}
+    for name in [attribute.name for attribute in old.attributes]:
+        attribute = old.attributes[name]
+        kind = attribute.data_type
+        if name in new.attributes or attribute.domain != "POINT" or kind not in kinds or name.startswith("."):
+            continue
+        width = widths.get(kind, 1)
+        values = np.empty(len(attribute.data) * width, dtypes.get(kind, np.float32))
+        attribute.data.foreach_get(kinds[kind], values)
+        made = new.attributes.new(name, kind, "POINT")
+        made.data.foreach_set(kinds[kind], values.reshape(-1, width)[index].reshape(-1))

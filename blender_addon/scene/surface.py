@@ -44,6 +44,23 @@ def create(name: str, surface: BlenderSurface, collection: bpy.types.Collection)
     return obj
 
 
+def bend(data: bpy.types.Mesh, per_unit: float, farthest: float) -> None:
+    """Move the vertices along their rays, 1/y' = 1/y + bend.
+
+    Args:
+        data: made by :func:`mesh`.
+        per_unit: the bend, per Blender unit.
+        farthest: what would come to lie farther away stops there, Blender units.
+    """
+    places = np.empty(3 * len(data.vertices), np.float32)
+    data.vertices.foreach_get("co", places)
+    places = places.reshape(-1, 3).astype(np.float64)
+    depth = np.maximum(places[:, 1], 1e-9)
+    bent = 1.0 / np.maximum(1.0 / depth + per_unit, 1.0 / farthest)
+    data.vertices.foreach_set("co", (places * (bent / depth)[:, None]).astype(np.float32).reshape(-1))
+    data.update()
+
+
 def material(image: bpy.types.Image | None) -> bpy.types.Material:
     """Emission of the photo, one material for each; of the vertices' colours where Blender cannot read it."""
     for candidate in bpy.data.materials:

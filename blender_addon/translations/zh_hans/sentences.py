@@ -15,4 +15,6 @@ WORDS = {
     "Open it in an image viewer and save it again as JPEG or PNG.": "请用看图软件打开它，重新保存为 JPEG 或 PNG。",
     "{0} has {1}×{2} pixels; at most {3} megapixels are accepted.": "{0} 有 {1}×{2} 像素；最多接受 {3} 百万像素。",
     "Scale it down first; 4000 pixels on the long side are plenty.": "请先缩小它；长边 4000 像素已足够。",
+    "No wall is in view that could lie along an axis.": "画面中没有可以沿轴对齐的墙面。",
+    "Level without aligning a wall.": "请在不对齐墙面的情况下调平。",
 }
