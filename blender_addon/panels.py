@@ -117,7 +117,8 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         column = layout.column(align=True)
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
         fact(column, "Points", f"{outcome.points:,}")
-        fact(column, "Extent", " × ".join(_length(context, metres) for metres in outcome.extent))
+        size = root.matrix_world.median_scale
+        fact(column, "Extent", " × ".join(_length(context, size * metres) for metres in outcome.extent))
         if outcome.size[0]:
             fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
