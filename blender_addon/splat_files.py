@@ -64,11 +64,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
     similarity = blender_points.similarity(matrix)
     kept = edits.kept(points)
     if not kept.any():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"Every point of {root.name} is left out.",
-            "Press Restore All, or move the crop box.",
-        )
+        raise edits.nothing_left(root.name)
     names = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
     columns = {name: pointcloud.read(points, name) for name in names}
     metres_per_unit = context.scene.unit_settings.scale_length

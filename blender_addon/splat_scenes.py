@@ -25,7 +25,7 @@ from image_to_3d.core.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.protocol.messages import Instance, UploadScene, cloud_fields
 
 from . import properties
-from .scene import pointcloud
+from .scene import edits, pointcloud
 
 _COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
 _MAX_NESTED = 8  # collections that instance collections
@@ -121,7 +121,7 @@ def _shown(
         if obj is None or not visible(_stand_in(obj)) or _disabled(_stand_in(obj), render):
             continue
         for points, matrix in _instances(obj, matrix_of, render):
-            if not len(_positions(points)):
+            if len(_positions(points)) <= edits.removed(points):
                 continue
             try:
                 placed.append(_place(points, matrix, metres_per_unit))
@@ -275,7 +275,10 @@ class Residency:
         with self._lock:
             version = self._version(placed.uid)
         columns = [pointcloud.read(points, name) for name in _COLUMNS]
-        return Upload(placed.uid, version, lambda: _message(*columns))
+        kept = edits.kept(points)
+        if not kept.any():
+            raise edits.nothing_left(points.name)
+        return Upload(placed.uid, version, lambda: _message(*(column[kept] for column in columns)))
 
     def arrived(self, upload: Upload, scene: str) -> str | None:
         """The backend holds an upload as ``scene``; returns the scene that it replaces, to be dropped, if there is one."""
@@ -339,8 +342,12 @@ def _look(view_layer: bpy.types.ViewLayer) -> list[str]:
 def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     _names.clear()
     for update in depsgraph.updates:
-        if update.is_updated_geometry and isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
+        if not update.is_updated_geometry:
+            continue
+        if isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
             _residency.changed(update.id.original.session_uid)  # evaluated copies have none
+        elif isinstance(update.id, bpy.types.Object) and update.id.original.image_to_3d.role == "POINTS":
+            _residency.changed(update.id.original.data.session_uid)  # its crop box was moved
 
 
 @persistent

@@ -100,7 +100,7 @@ class IMAGE_TO_3D_OT_select_points(Edits, bpy.types.Operator):
                 self.mode = "ADD" if event.shift else "SUB" if event.ctrl else self.mode
                 self._add(event)
             return {"PASS_THROUGH"} if event.type in _NAVIGATION else {"RUNNING_MODAL"}
-        if event.type == "MOUSEMOVE":
+        if event.type in {"MOUSEMOVE", "INBETWEEN_MOUSEMOVE"}:  # the latter while Blender is slower than the mouse
             self._add(event)
             context.area.tag_redraw()
         elif event.type == "LEFTMOUSE" and event.value == "RELEASE":

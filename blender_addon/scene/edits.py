@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from image_to_3d.core import selecting
+from image_to_3d.core import ErrorCode, ImageTo3DError, selecting
 
 from .. import properties
 from . import nodes, pointcloud
@@ -71,6 +71,19 @@ def kept(obj: bpy.types.Object) -> Mask:
     if root.image_to_3d.filled == "HIDE":
         shown &= ~_read(obj, pointcloud.INVENTED, bool)
     return shown
+
+
+def removed(obj: bpy.types.Object) -> int:
+    """How many points are marked, without reading them."""
+    root = properties.root_of(obj)
+    return 0 if root is None else root.image_to_3d.editing.removed
+
+
+def nothing_left(name: str) -> ImageTo3DError:
+    """The error of a photo of which nothing is shown, where something is needed."""
+    return ImageTo3DError(
+        ErrorCode.BAD_REQUEST, f"Every point of {name} is left out.", "Press Restore All, or move the crop box."
+    )
 
 
 def mark(root: bpy.types.Object, bit: int, chosen: Mask) -> None:

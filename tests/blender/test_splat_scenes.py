@@ -200,3 +200,32 @@ def test_the_nearest_depth_is_that_of_the_box(built, scenes) -> None:
     view = Matrix.Rotation(np.radians(-90), 4, "X")  # the photo's camera
     assert found.nearest(view, 1.0) == pytest.approx(depth.min(), abs=0.2)
     assert found.nearest(Matrix.Translation((0, 0, -10)) @ view, 1.0) == pytest.approx(depth.min() + 10, abs=0.2)
+
+
+def test_what_is_edited_away_is_not_drawn(addon, scenes, built) -> None:
+    from image_to_3d.core import ImageTo3DError
+
+    bpy.context.view_layer.objects.active = built.root
+    (placed,) = shown(scenes).placed
+    residency = scenes.residency()
+    upload = residency.read(placed)
+    residency.arrived(upload, "scene")
+    assert residency.scene(placed.uid) == "scene" and len(upload.make().positions) == 4
+    distances = np.sort(np.linalg.norm(addon.scene.pointcloud.read(built.points, "position"), axis=1))
+    built.root.image_to_3d.editing.distance_max = float(distances[1:3].mean())
+    bpy.context.view_layer.update()
+    assert residency.scene(placed.uid) is None, "the backend holds what was there before"
+    assert len(residency.read(placed).make().positions) == 2
+    built.root.image_to_3d.editing.distance_max = float(distances[0]) / 2
+    bpy.context.view_layer.update()
+    assert not shown(scenes).placed and not rendered(scenes).placed
+    built.root.image_to_3d.editing.distance_max = 0
+    assert bpy.ops.image_to_3d.add_crop_box() == {"FINISHED"}
+    bpy.context.view_layer.update()
+    residency.arrived(residency.read(placed), "again")
+    assert residency.scene(placed.uid) == "again"
+    built.root.image_to_3d.editing.crop_box.location.x = 100
+    bpy.context.view_layer.update()
+    assert residency.scene(placed.uid) is None, "the box was moved"
+    with pytest.raises(ImageTo3DError, match="left out"):
+        residency.read(placed)

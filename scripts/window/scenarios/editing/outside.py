@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from window.runner import Blender, save, side_by_side
 
@@ -25,7 +28,7 @@ def drive(blender: Blender, output: Path) -> None:
         )
         for angle in (i * math.pi / 8 for i in range(16))
     ]
-    moves = [word for place in path[1:] for word in ("mousemove", str(place[0]), str(place[1]), "sleep", "0.1")]
+    moves = [word for place in path[1:] for word in ("mousemove", str(place[0]), str(place[1]), "sleep", "0.3")]
     desktop.run(
         "xdotool",
         "mousemove",
@@ -49,9 +52,13 @@ def drive(blender: Blender, output: Path) -> None:
             if facts["count"]:
                 raise SystemExit(f"Undo left {facts['count']} points removed.")
         else:
-            picture = desktop.picture(step).crop((left, top, left + width, top + height))
-            pictures.append(picture.resize((width // 2, height // 2)))
-            if step == "removed":
-                sidebar = blender.sidebar(facts)
+            pictures.append(_view(desktop.picture(step), facts))
         blender.go_on(step)
-    save(side_by_side([*pictures, sidebar.resize((sidebar.width // 2, sidebar.height // 2))]), output / "editing.png")
+    save(side_by_side(pictures), output / "editing.png")
+
+
+def _view(picture: Image.Image, facts: dict[str, Any]) -> Image.Image:
+    """The viewport without its sidebar, half as large."""
+    x, y, _, height = facts["area"]
+    top, right = facts["window_height"] - y - height, facts["sidebar"][0]
+    return picture.crop((x, top + 60, right, top + height)).resize(((right - x) // 2, (height - 60) // 2))
