@@ -224,15 +224,22 @@ def read_gpu(said: str) -> Gpu | None:
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter that can make environments."""
+    """An interpreter that can make environments.
+
+    Attributes:
+        path: of the program.
+        version: with dots.
+        prefix: folder of its installation.
+    """
 
     path: str
     version: str
+    prefix: str
 
 
 _PROBE = (
     "import json, ssl, sys, venv, ensurepip\n"
-    "print(json.dumps([list(sys.version_info[:3]), sys.maxsize > 2**32, sys.implementation.name]))"
+    "print(json.dumps([list(sys.version_info[:3]), sys.maxsize > 2**32, sys.implementation.name, sys.base_prefix]))"
 )
 
 
@@ -282,11 +289,11 @@ def probe_python(path: str) -> Python | None:
     """The interpreter at ``path`` if it runs and fits."""
     said = _answer([path, "-I", "-c", _PROBE])
     try:
-        version, is_64_bit, implementation = json.loads(said)
+        version, is_64_bit, implementation, prefix = json.loads(said)
     except ValueError:
         return None
     fits = OLDEST <= tuple(version[:2]) <= NEWEST and is_64_bit and implementation == "cpython"
-    return Python(path, ".".join(map(str, version))) if fits else None
+    return Python(path, ".".join(map(str, version)), prefix) if fits else None
 
 
 def _dotted(version: tuple[int, int]) -> str:
@@ -588,12 +595,12 @@ class Installer:
         return python
 
     def _is_private(self, python: Path, folder: Path) -> bool:
-        """True if this interpreter has pip and installs into ``folder``: never into Blender's Python."""
+        """True if this one has pip and installs into ``folder``, never into Blender's Python, and was made with the chosen one."""
         if not python.is_file():
             return False
-        said = _answer([str(python), "-I", "-c", "import sys, pip; print(sys.prefix); print(sys.base_prefix)"])
-        prefix, _, base = said.partition("\n")
-        return bool(base) and prefix != base and Path(prefix).resolve() == folder.resolve()
+        code = "import platform, sys, pip; print(sys.prefix, sys.base_prefix, platform.python_version(), sep='\\n')"
+        prefix, _, rest = _answer([str(python), "-I", "-c", code]).partition("\n")
+        return Path(prefix).resolve() == folder.resolve() and rest == f"{self.python.prefix}\n{self.python.version}"
 
     def _pip(self, python: Path, requirements: list[str], index: str = "") -> None:
         """``pip install``; wheels only, so that nothing is compiled and nothing of a package runs."""

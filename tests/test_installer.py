@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -129,6 +130,17 @@ def test_a_new_installation_replaces_the_old_one_only_when_it_is_complete(
     new = make(begun, extension).run()
     assert (old.environment, new.environment) == ("a", "b")
     assert installer.find(begun) == new and not (begun / "a").exists()
+
+
+def test_an_environment_of_another_python_is_made_again(begun: Path, extension: Path) -> None:
+    """A person has chosen another Python after a first try."""
+    work = make(begun, extension)
+    python = installer.interpreter(begun / "a")
+    assert work._is_private(python, begun / "a")
+    assert not work._is_private(Path(sys.executable), begun / "a"), "never the Python that runs this"
+    for change in ({"version": "3.10.1"}, {"prefix": "/elsewhere"}):
+        other = make(begun, extension, python=dataclasses.replace(work.python, **change))
+        assert not other._is_private(python, begun / "a")
 
 
 def test_packages_that_do_not_work_are_noticed(
