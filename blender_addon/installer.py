@@ -598,7 +598,8 @@ class Installer:
         """True if this one has pip and installs into ``folder``, never into Blender's Python, and was made with the chosen one."""
         if not python.is_file():
             return False
-        code = "import platform, sys, pip; print(sys.prefix, sys.base_prefix, platform.python_version(), sep='\\n')"
+        version = "'.'.join(map(str, sys.version_info[:3]))"
+        code = f"import sys, pip; print(sys.prefix, sys.base_prefix, {version}, sep='\\n')"
         prefix, _, rest = _answer([str(python), "-I", "-c", code]).partition("\n")
         return Path(prefix).resolve() == folder.resolve() and rest == f"{self.python.prefix}\n{self.python.version}"
 

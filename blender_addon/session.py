@@ -37,6 +37,7 @@ from .measuring import calibration
 from .scene import build
 
 TICK_SECONDS = 0.05
+IDLE_SECONDS = 1.0
 READY_SECONDS = 60.0
 
 
@@ -82,7 +83,6 @@ class Session:
         self._client: ClientThread | None = None
         self._settings = BackendSettings()
         self._closing = threading.Event()
-        self._asking: set[int] = set()
         self._callbacks: dict[int, Callable[[Event], None]] = {}
         self._connecting: Job | None = None  # touched by the client's thread only
 
@@ -90,7 +90,7 @@ class Session:
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
         under_way = self.job is not None or bool(self.waiting) or self.background.busy
-        return under_way or bool(self._asking) or bool(self._callbacks)
+        return under_way or bool(self._callbacks)
 
     def generate(
         self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "", photo: Path | None = None
@@ -235,12 +235,19 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
-        self._asking.clear()
         self._give_up_callbacks()
 
     def stop_backend(self, context: bpy.types.Context) -> None:
         """Stop the backend of this account if it runs."""
-        self._asking.add(self._thread(context).submit(Shutdown()))
+
+        def done(event: Event) -> None:
+            if event.error is not None:
+                self.failure = event.error
+            else:
+                self.cancel_all()
+                self.forget_backend()
+
+        self.ask(context, Shutdown(), done)
 
     def ask(
         self, context: bpy.types.Context, request: Message | Callable[[], Message], done: Callable[[Event], None]
@@ -330,7 +337,6 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
-        self._asking.clear()
         self._callbacks.clear()
 
     def _give_up_callbacks(self) -> None:
@@ -344,7 +350,6 @@ class Session:
         if self._client is not None and wanted != self._settings:
             self._client.close()
             self._client, self.welcome, self.status = None, None, None
-            self._asking.clear()
             self._give_up_callbacks()
         if self._client is None:
             self._settings = wanted
@@ -380,9 +385,6 @@ class Session:
             self._handle_job(job, event)
         elif event.ticket in self._callbacks:
             self._callbacks.pop(event.ticket)(event)
-        elif event.ticket in self._asking:
-            self._asking.discard(event.ticket)
-            self.failure = event.error
 
     def _handle_job(self, job: Job, event: Event) -> None:
         if event.error is not None:
@@ -483,9 +485,13 @@ def start_timer() -> None:
 def _tick() -> float | None:
     if _session is None:
         return None
+    before = (_session.busy, _session.welcome)
     busy = _session.pump()
-    redraw()
-    return TICK_SECONDS if busy else None
+    if busy or before != (busy, _session.welcome):
+        redraw()
+    if busy:
+        return TICK_SECONDS
+    return IDLE_SECONDS if _session.welcome is not None else None  # a backend that goes is noticed while nothing is asked
 
 
 def redraw() -> None:
