@@ -491,7 +491,9 @@ def _tick() -> float | None:
         redraw()
     if busy:
         return TICK_SECONDS
-    return IDLE_SECONDS if _session.welcome is not None else None  # a backend that goes is noticed while nothing is asked
+    return (
+        IDLE_SECONDS if _session.welcome is not None else None
+    )  # a backend that goes is noticed while nothing is asked
 
 
 def redraw() -> None:
