@@ -319,6 +319,7 @@ def _message(
 
 _residency = Residency()
 _names: dict[tuple[int, str], list[str]] = {}  # objects that may bring points, by scene and view layer
+_surfaces: dict[tuple[int, str], list[str]] = {}
 
 
 def residency() -> Residency:
@@ -338,9 +339,22 @@ def _look(view_layer: bpy.types.ViewLayer) -> list[str]:
     return [obj.name for obj in view_layer.objects if obj.image_to_3d.role == "POINTS" or _instances_collection(obj)]
 
 
+def _forget_names() -> None:
+    _names.clear()
+    _surfaces.clear()
+
+
+def surfaces(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[str]:
+    """Names of the meshes of photos in a view layer, shown or not."""
+    key = scene.session_uid, view_layer.name
+    if key not in _surfaces:
+        _surfaces[key] = [obj.name for obj in view_layer.objects if obj.image_to_3d.role == "SURFACE"]
+    return _surfaces[key]
+
+
 @persistent
 def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    _names.clear()
+    _forget_names()
     for update in depsgraph.updates:
         if not update.is_updated_geometry:
             continue
@@ -352,7 +366,7 @@ def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
 
 @persistent
 def _on_other_state(*_: Any) -> None:
-    _names.clear()
+    _forget_names()
     _residency.changed()
 
 
@@ -377,5 +391,5 @@ def unregister() -> None:
     for handlers, function in _handlers():
         if function in handlers:
             handlers.remove(function)
-    _names.clear()
+    _forget_names()
     _residency.lost()

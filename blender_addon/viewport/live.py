@@ -20,6 +20,7 @@ from image_to_3d.protocol import ConnectionLost, Event
 from image_to_3d.protocol.messages import Accepted, DropScene
 
 from .. import session, splat_scenes
+from .colours import ViewTransform
 from .overlay import Painter, lens_of
 from .stream import RETRY_SECONDS, Stream, clock, view_of
 
@@ -29,6 +30,8 @@ BUSY_SECONDS = 0.008
 """Between two looks while a picture is on its way."""
 QUIET_SECONDS = 1.0
 MAX_RETRY_SECONDS = 30.0
+SURFACE_BIAS = 0.006
+"""Share of the depth by which the picture is drawn in front of a surface mesh of the same photo, which snapping needs."""
 
 _UPDATE = "Update the add-on and the backend."
 
@@ -49,6 +52,7 @@ class LivePreview:
         self._on = False
         self._handles: list[Any] = []
         self._painter = Painter()
+        self._colours = ViewTransform()
         self._streams: dict[int, Stream] = {}  # by the address of their region
         self._uploads: set[int] = set()  # data-blocks on their way to the backend
         self._upload_failure: ImageTo3DError | None = None
@@ -137,6 +141,8 @@ class LivePreview:
             stream.limit, stream.resolution.seconds = self.limit, 1 / self.pace
             stream.ask(now)
         self._hide_points(places)
+        if self._colours.pump():
+            self._redraw_all()
         busy = self._uploads or any(stream.waits(now) and not stream.lost for stream in self._streams.values())
         return BUSY_SECONDS if busy else QUIET_SECONDS
 
@@ -225,8 +231,9 @@ class LivePreview:
         if stream.look(view_of(context, lens), now):
             stream.ask(now)
         if stream.picture is not None:
-            self._painter.draw(stream.picture, lens)
-        if stream.waits(now):
+            transform = self._colours.texture(context.scene, context.space_data)
+            self._painter.draw(stream.picture, lens, transform, _bias(context))
+        if stream.waits(now) or self._colours.waits:
             start_timer()
 
     def _draw_notice(self) -> None:
@@ -271,6 +278,16 @@ class LivePreview:
     def _redraw_all(self) -> None:
         for _, region in _places():
             region.tag_redraw()
+
+
+def _bias(context: bpy.types.Context) -> float:
+    """Where the surface of a photo is drawn, the picture stands a little in front of it: both are the same surface."""
+    shown = any(
+        obj.image_to_3d.role == "SURFACE" and obj.display_type != "BOUNDS" and obj.visible_get()
+        for name in splat_scenes.surfaces(context.scene, context.view_layer)
+        if (obj := context.view_layer.objects.get(name)) is not None
+    )
+    return SURFACE_BIAS if shown else 0.0
 
 
 def _only_ours(space: bpy.types.SpaceView3D) -> bool:

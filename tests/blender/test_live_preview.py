@@ -10,7 +10,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
-WIDTH, HEIGHT = 320, 180
+WIDTH, HEIGHT = 240, 136
 
 
 def wake_gpu() -> None:
@@ -52,6 +52,7 @@ class Viewport:
     """A viewport that is drawn into a picture."""
 
     def __init__(self, addon, session, width=WIDTH, height=HEIGHT) -> None:
+        self.live_module = addon.viewport.live
         self.live = addon.viewport.live.current()
         self.session = session
         self.width, self.height = width, height
@@ -129,6 +130,7 @@ class Viewport:
 def built(panel, graphics):
     panel.choose_sample()
     panel.recipe.density = "QUARTER"
+    panel.recipe.surface_vertices = 4000  # software that stands for a graphics card draws it, too
     for name in ("Cube", "Light", "Camera"):
         bpy.data.objects.remove(bpy.data.objects[name])
     return panel.generate()
@@ -234,3 +236,179 @@ def test_ten_random_cameras_show_what_the_renderer_draws(viewport, built, addon)
         p = np.array(projection)
         window = (p[2, 2] * z + p[2, 3]) / (p[3, 2] * z + p[3, 3]) * 0.5 + 0.5
         assert np.abs(depth[solid & np.isfinite(metres)] - window).max() < 2e-3, kind
+
+
+@pytest.fixture
+def photo_view(built):
+    """Matrices of the photo's own view."""
+    built.camera.data.clip_start, built.camera.data.clip_end = 0.1, 100.0
+    return matrices(built.camera)
+
+
+def cube_at(where, size=0.4):
+    bpy.ops.mesh.primitive_cube_add(size=size, location=where)
+    cube = bpy.context.object
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = None
+    bpy.context.view_layer.update()
+    return cube
+
+
+def test_a_cube_half_in_a_wall_is_half_visible(viewport, built, photo_view) -> None:
+    """And hidden behind it, and whole before it."""
+    area().spaces.active.overlay.show_overlays = False
+    bpy.context.view_layer.update()
+    direction = (0.62, 1.0, 0.1)  # the bare wall on the right
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    found, where, normal, *_ = bpy.context.scene.ray_cast(depsgraph, (0, 0, 0), direction)
+    assert found
+    built.surface.hide_set(True)
+    viewport.settle(*photo_view)
+    empty = viewport.draw_scene(*photo_view)[..., :3]
+    seen = {}
+    for depth in (-0.5, 0.0, 0.5):
+        cube = cube_at(np.array(where) - depth * np.array(normal))
+        viewport.settle(*photo_view)
+        seen[depth] = int((np.abs(viewport.draw_scene(*photo_view)[..., :3] - empty).max(-1) > 0.02).sum())
+        bpy.data.objects.remove(cube)
+    assert seen[-0.5] > 100 and seen[0.5] <= 0.01 * seen[-0.5], seen
+    assert 0.3 * seen[-0.5] < seen[0.0] < 0.85 * seen[-0.5], seen
+
+
+@pytest.mark.parametrize("view_transform", ["Standard", "AgX", "Filmic"])
+def test_colours_are_displayed_as_blender_displays_them(addon, view_transform) -> None:
+    from image_to_3d.core.colour import srgb_to_linear
+
+    colours = addon.viewport.colours
+    bpy.context.scene.view_settings.view_transform = view_transform
+    bpy.context.scene.view_settings.exposure = 0.5
+    settings = colours.settings_of(bpy.context.scene)
+    scenes, images = len(bpy.data.scenes), len(bpy.data.images)
+    table = colours.table(settings)
+    assert (len(bpy.data.scenes), len(bpy.data.images)) == (scenes, images)
+    srgb = np.random.default_rng(0).uniform(0, 1, (8, 8, 4)).astype(np.float32)
+    srgb[..., 3] = 1
+    expected = colours.displayed(np.dstack([srgb_to_linear(srgb[..., :3]), srgb[..., 3]]), settings)
+    # what the shader does, in numpy: between the eight colours around
+    n = colours.GRID
+    at = srgb[..., :3] * (n - 1)
+    low = np.minimum(np.floor(at), n - 2).astype(int)
+    f = at - low
+    found = np.zeros_like(srgb)
+    for corner in np.ndindex(2, 2, 2):
+        r, g, b = np.moveaxis(low + corner, -1, 0)
+        found += np.where(corner, f, 1 - f).prod(-1, keepdims=True) * table[g, r + b * n]
+    assert np.abs(found - expected)[..., :3].max() * 255 < 2.5
+
+
+def test_solid_shading_leaves_colours_alone(addon, viewport, built, photo_view) -> None:
+    bpy.context.scene.view_settings.view_transform = "AgX"
+    space = area().spaces.active
+    viewport.settle(*photo_view)
+    plain = viewport.draw(viewport.context(*photo_view))[0]
+    space.shading.type = "RENDERED"
+    viewport.draw(viewport.context(*photo_view))  # takes note of the settings
+    viewport.live.pump()
+    agx = viewport.draw(viewport.context(*photo_view))[0]
+    space.shading.type = "SOLID"
+    np.testing.assert_array_equal(viewport.draw(viewport.context(*photo_view))[0], plain)
+    from image_to_3d.core.colour import linear_to_srgb, srgb_to_linear
+
+    colours = addon.viewport.colours
+    solid = plain[..., 3] > 0.99
+    expected = colours.displayed(plain, colours.settings_of(bpy.context.scene))
+    difference = np.abs(linear_to_srgb(agx[..., :3]) - expected[..., :3])[solid]
+    assert difference.mean() * 255 < 1 and srgb_to_linear(expected).max() > 0
+
+
+def test_turning_it_off_leaves_nothing(viewport, built, photo_view, panel) -> None:
+    space = area().spaces.active
+    viewport.settle(*photo_view)
+    viewport.live.pump()
+    assert not space.show_object_viewport_pointcloud
+    bpy.context.window_manager.image_to_3d_live.on = False
+    assert space.show_object_viewport_pointcloud
+    assert not viewport.live.streams and viewport.live.pump() is None
+
+
+def test_nothing_is_asked_for_while_nothing_moves(viewport, built, photo_view) -> None:
+    viewport.settle(*photo_view)
+    sent = viewport.stream._frames._number
+    for _ in range(5):
+        viewport.draw(viewport.context(*photo_view))
+        assert viewport.live.pump() == viewport.live_module.QUIET_SECONDS
+    assert viewport.stream._frames._number == sent
+    built.root.location.z += 0.1  # levelling, calibration, animation: another pose, not another upload
+    bpy.context.view_layer.update()
+    uploaded = viewport.live._uploads.copy()
+    viewport.settle(*photo_view)
+    assert viewport.stream._frames._number > sent and viewport.live._uploads == uploaded == set()
+
+
+def test_points_deleted_while_pictures_stream(viewport, built, photo_view) -> None:
+    viewport.settle(*photo_view)
+    built.root.location.x = 0.1
+    bpy.context.view_layer.update()
+    viewport.draw(viewport.context(*photo_view))
+    bpy.data.objects.remove(built.points)
+    for _ in range(20):
+        viewport.draw(viewport.context(*photo_view))
+        viewport.live.pump()
+        time.sleep(0.01)
+    assert viewport.stream.picture is None and not viewport.live.sentence(viewport.stream)
+
+
+def test_fifty_resizes_end_in_the_last_size(viewport, built, photo_view) -> None:
+    import gc
+
+    viewport.settle(*photo_view)
+    for i in range(50):
+        viewport.width, viewport.height = 100 + 2 * i, 60 + i
+        viewport.draw(viewport.context(*photo_view))
+        viewport.live.pump()
+    viewport.settle(*photo_view)
+    assert viewport.stream.picture.size == (viewport.width, viewport.height)
+    gc.collect()
+    pictures = [o for o in gc.get_objects() if type(o).__name__ == "Picture"]
+    assert len(pictures) <= 2
+
+
+def test_another_file_starts_anew(viewport, built, photo_view) -> None:
+    viewport.settle(*photo_view)
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    assert not viewport.live.streams and area().spaces.active.show_object_viewport_pointcloud
+    viewport.draw(viewport.context(*photo_view))
+    viewport.live.pump()
+    assert viewport.stream.picture is None
+
+
+def test_a_saved_file_does_not_hide_its_points(viewport, built, photo_view, tmp_path) -> None:
+    viewport.settle(*photo_view)
+    viewport.live.pump()
+    assert not area().spaces.active.show_object_viewport_pointcloud
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"), copy=True)
+    viewport.live.pump()
+    assert not area().spaces.active.show_object_viewport_pointcloud
+    viewport.live.turn_off()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "room.blend"))
+    assert area().spaces.active.show_object_viewport_pointcloud
+
+
+def test_a_lost_backend_is_a_notice_and_the_points_and_it_comes_back(viewport, built, photo_view) -> None:
+    import os
+    import signal
+
+    from image_to_3d.protocol import published
+
+    viewport.settle(*photo_view)
+    os.kill(published().pid, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while not viewport.stream.lost:
+        viewport.live.pump()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    viewport.live.pump()
+    assert "No backend" in viewport.live.sentence(viewport.stream)
+    assert viewport.stream.picture is None and area().spaces.active.show_object_viewport_pointcloud
+    viewport.settle(*photo_view)
+    assert not viewport.live.sentence(viewport.stream)

@@ -341,3 +341,52 @@ def test_the_viewport_notices_a_lost_backend_and_finds_the_next(
                 wait_until(lambda: thread.submit(picture(scene)) and any(e.frame for e in thread.poll()), 60)
     finally:
         thread.close()
+
+
+# --- slow connections --------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_can_be_made_small(client: Client, frames: Client) -> None:
+    scene = upload(client)
+    plain = frames.call(picture(scene), timeout=60)
+    coded = frames.call(picture(scene, quality=85), timeout=60)
+    assert isinstance(plain, m.Frame) and isinstance(coded, m.CodedFrame)
+    found = coded.to_frame()
+    np.testing.assert_array_equal(found.colour[..., 3], plain.colour[..., 3])
+    assert np.abs(found.colour.astype(int) - plain.colour).mean() < 3
+    np.testing.assert_allclose(found.depth.astype(float), plain.depth.astype(float), rtol=2**-8)
+    assert failure(frames, picture(scene, quality=0)).code is ErrorCode.BAD_REQUEST
+
+
+def test_a_backend_elsewhere_sends_small_pictures_and_one_here_does_not(client: Client) -> None:
+    from dataclasses import replace
+
+    scene = upload(client)
+    for endpoint, coded in ((client.endpoint, False), (replace(client.endpoint, shared=""), True)):
+        thread = FrameThread(lambda endpoint=endpoint: endpoint)
+        try:
+            asked = []
+            thread.bandwidth.bytes_per_second = 1e6
+            thread.bandwidth.measured = lambda size, seconds, asked=asked: asked.append(size)  # type: ignore[method-assign]
+            thread.submit(picture(scene, 64, 48))
+            (event,) = collect(thread, 30, lambda seen: bool(seen))
+            assert event.frame is not None and event.frame.colour.shape == (48, 64, 4)
+            assert (asked[0] < 64 * 48 * 6) == coded
+        finally:
+            thread.close()
+
+
+def test_quality_follows_the_connection() -> None:
+    from image_to_3d.protocol.bandwidth import Bandwidth
+
+    connection = Bandwidth()
+    for _ in range(30):
+        connection.measured(1_000_000, 0.001)
+    assert connection.quality(640, 360) is None
+    qualities = []
+    for rate in (60e6, 10e6, 1e6):
+        for _ in range(30):
+            connection.measured(1_000_000, 1_000_000 / rate)
+        assert connection.bytes_per_second == pytest.approx(rate, rel=0.01)
+        qualities.append(connection.quality(1920, 1080) or 100)
+    assert qualities == sorted(qualities, reverse=True) and qualities[-1] == 30

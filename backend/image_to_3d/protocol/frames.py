@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from .bandwidth import Bandwidth
 from .client import Client, ConnectionLost, WakeUp, error_from_reply, frames_endpoint
 from .endpoint import Endpoint
-from .messages import ErrorReply, Frame, Message, Render
+from .messages import CodedFrame, ErrorReply, Frame, Message, Render
+from .schema import SchemaError
 from .wire import WireError
 
 MAX_IN_FLIGHT = 2
@@ -50,6 +52,9 @@ class FrameThread:
     one already seen, or of another size than asked for, are dropped. After a loss the connection is made again by itself as
     soon as a pose is submitted.
 
+    Pictures of a backend elsewhere are asked for in the quality that its connection has room for (:class:`.Bandwidth`), unless
+    the request names one.
+
     Args:
         find: called on the thread to learn where the backend is. Raises :class:`~image_to_3d.core.ImageTo3DError` if there is
             none; it should not start one.
@@ -74,6 +79,8 @@ class FrameThread:
         self._closing = False
         self._client: Client | None = None
         self._sent: dict[int, _Sent] = {}  # by id on the wire
+        self._last_reply = 0.0
+        self.bandwidth = Bandwidth()
         self._shown = 0  # number of the newest picture that came
         self._next_attempt = 0.0
         self._wake = WakeUp()
@@ -131,6 +138,8 @@ class FrameThread:
             self._client = self._connect()
         while len(self._sent) < MAX_IN_FLIGHT and (request := self._take()) is not None:
             size = (request.camera.width, request.camera.height)
+            if not self._client.endpoint.shared and request.quality is None:
+                request = replace(request, quality=self.bandwidth.quality(*size))
             self._sent[self._client.send(request)] = _Sent(request.frame, size, time.monotonic())
         try:
             found = self._client.receive(1.0)
@@ -140,7 +149,10 @@ class FrameThread:
             return
         self._wake.clear()
         if found is not None:
-            self._take_reply(*found)
+            try:
+                self._take_reply(*found)
+            except WireError as error:
+                self._fail(0, error)
         if any(time.monotonic() - sent.at > ANSWER_SECONDS for sent in self._sent.values()):
             raise ConnectionLost("The backend does not answer.")
 
@@ -164,7 +176,20 @@ class FrameThread:
         if isinstance(reply, ErrorReply):
             if reply.code != ErrorCode.CANCELLED.value:  # a newer one is on its way
                 self._fail(sent.number, error_from_reply(reply))
-        elif isinstance(reply, Frame) and reply.frame == sent.number and self._fits(reply, sent):
+            return
+        now = time.monotonic()
+        if isinstance(reply, Frame | CodedFrame):
+            # what it took beside drawing since the pose left or, with two on their way, since the picture before came
+            self.bandwidth.measured(
+                reply.colour.nbytes + reply.depth.nbytes, now - max(sent.at, self._last_reply) - reply.seconds
+            )
+            self._last_reply = now
+        if isinstance(reply, CodedFrame):
+            try:
+                reply = reply.to_frame()
+            except SchemaError as error:
+                raise WireError(ErrorCode.BAD_REQUEST, f"The picture cannot be read: {error}.") from None
+        if isinstance(reply, Frame) and reply.frame == sent.number and self._fits(reply, sent):
             self._shown = sent.number
             prepared = None if self._prepare is None else self._prepare(reply)
             with self._lock:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .. import core
-from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from ..core import GaussianCloud, Grid, Intrinsics, Provenance, picture_codec
 from .schema import JsonObject, SchemaError, array
 
 PROTOCOL_VERSION = 1
@@ -21,6 +21,7 @@ PHOTO_BYTES = 256_000_000
 PIXEL_BYTES = 200_000_000 * 16
 CLOUD_BYTES = 4_000_000_000
 FRAME_BYTES = 8192 * 8192 * 4
+MAX_CODED_SIDE = 8192
 
 REQUESTS: dict[str, type[Message]] = {}
 REPLIES: dict[str, type[Message]] = {}
@@ -299,7 +300,7 @@ class DropScene(Message):
 @_request
 @dataclass(frozen=True, eq=False)
 class Render(Message):
-    """One picture of resident scenes, on the frame socket. Answered by ``frame``, ``linear_frame`` or ``error``.
+    """One picture of resident scenes, on the frame socket. Answered by ``frame``, ``coded_frame``, ``linear_frame`` or ``error``.
 
     Attributes:
         frame: chosen by the client, comes back with the picture.
@@ -308,6 +309,7 @@ class Render(Message):
         detail: 1 draws every Gaussian; at n > 1 a slow renderer may draw one for each n × n cells of the picture grid.
         latest_only: skip this frame, with ``error`` ``cancelled``, if a newer one of the same client waits.
         linear: answer with the picture as it was drawn (``linear_frame``): for final pictures rather than previews.
+        quality: answer with a picture made small (``coded_frame``), 1 to 100 as JPEG's; None: as it is.
     """
 
     TYPE: ClassVar[str] = "render"
@@ -318,6 +320,7 @@ class Render(Message):
     latest_only: bool = True
     detail: int = 1
     linear: bool = False
+    quality: int | None = None
 
 
 @_request
@@ -423,6 +426,39 @@ class Frame(Message):
     colour: array("|u1", shape=(None, None, 4), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
     depth: array("<f2", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
     seconds: float = 0.0
+
+
+@_reply
+@dataclass(frozen=True, eq=False)
+class CodedFrame(Message):
+    """A :class:`Frame` made small for a slow connection, see :mod:`image_to_3d.core.picture_codec`.
+
+    Attributes:
+        colour, depth: coded.
+        size: width, height, to be compared with what was asked for.
+    """
+
+    TYPE: ClassVar[str] = "coded_frame"
+    frame: int
+    size: list[int]
+    colour: array("|u1", shape=(None,), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    depth: array("|u1", shape=(None,), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    seconds: float = 0.0
+
+    def to_frame(self) -> Frame:
+        """The picture.
+
+        Raises:
+            SchemaError: the bytes are no picture of this size.
+        """
+        if len(self.size) != 2 or not all(0 < n <= MAX_CODED_SIDE for n in self.size) or not len(self.colour):
+            raise SchemaError("the size of a coded picture is not two positive numbers")
+        try:
+            colour = picture_codec.decode_colour(self.colour, *self.size)
+            depth = picture_codec.decode_depth(self.depth, *self.size)
+        except ValueError as error:
+            raise SchemaError(str(error)) from None
+        return Frame(self.frame, self.size, colour, depth, self.seconds)
 
 
 @_reply

@@ -12,11 +12,11 @@ import msgpack
 import numpy as np
 import psutil
 
-from ..core import Camera, GaussianCloud, Intrinsics
+from ..core import Camera, GaussianCloud, Intrinsics, picture_codec
 from ..core.camera import FAR_M, NEAR_M
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..protocol import messages
-from ..protocol.messages import REPLIES, CloudMessage, ErrorReply, Frame, LinearFrame, Message, Render
+from ..protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, Frame, LinearFrame, Message, Render
 from ..protocol.schema import SchemaError
 from ..protocol.wire import decode_reply, decode_request, point_to_file
 from ..render import Instance, Renderer, RenderSettings
@@ -151,7 +151,7 @@ class RenderWorker:
         if poisoned:
             raise EOFError
 
-    def _draw(self, request: Render, scenes: list[bytes]) -> Frame | LinearFrame:
+    def _draw(self, request: Render, scenes: list[bytes]) -> Frame | CodedFrame | LinearFrame:
         start = time.perf_counter()
         settings = render_settings(request)
         camera = camera_of(request.camera)
@@ -176,13 +176,12 @@ class RenderWorker:
                 depth=np.where(np.isnan(depth), np.float32(np.inf), depth),
                 seconds=time.perf_counter() - start,
             )
-        return Frame(
-            frame=request.frame,
-            size=[camera.width, camera.height],
-            colour=encode_colour(picture.colour, picture.alpha),
-            depth=encode_depth(picture.depth, picture.alpha),
-            seconds=time.perf_counter() - start,
-        )
+        colour, depth = encode_colour(picture.colour, picture.alpha), encode_depth(picture.depth, picture.alpha)
+        size = [camera.width, camera.height]
+        if request.quality is not None:
+            coded = picture_codec.encode_colour(colour, request.quality), picture_codec.encode_depth(depth)
+            return CodedFrame(request.frame, size, *coded, seconds=time.perf_counter() - start)
+        return Frame(request.frame, size, colour, depth, seconds=time.perf_counter() - start)
 
     def _load(self, header: bytes, file: str) -> GaussianCloud:
         decode = decode_reply if msgpack.unpackb(header)["t"] in REPLIES else decode_request
@@ -224,4 +223,6 @@ def render_settings(request: Render) -> RenderSettings:
     """How the picture is to be made. Raises ValueError."""
     if not 1 <= request.detail <= MAX_DETAIL:
         raise ValueError(f"detail is {request.detail}, between 1 and {MAX_DETAIL} is possible")
+    if request.quality is not None and not 1 <= request.quality <= 100:
+        raise ValueError(f"quality is {request.quality}, between 1 and 100 is possible")
     return RenderSettings(eps2d=request.eps2d, detail=request.detail)

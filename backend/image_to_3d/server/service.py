@@ -31,6 +31,7 @@ from ..protocol.messages import (
     PROTOCOL_VERSION,
     Accepted,
     Cancel,
+    CodedFrame,
     DropScene,
     EngineState,
     ErrorReply,
@@ -577,7 +578,7 @@ class Service:
         if job is None or job.key != key:
             return
         self._drawing = None
-        if msgpack.unpackb(header)["t"] not in (FrameReply.TYPE, LinearFrame.TYPE):
+        if msgpack.unpackb(header)["t"] not in (FrameReply.TYPE, CodedFrame.TYPE, LinearFrame.TYPE):
             self._send(self._frames, job.client, [header])
             return
         self._send_with_file(self._frames, job.client, header, job.output)

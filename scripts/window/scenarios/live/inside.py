@@ -1,0 +1,139 @@
+"""Live Preview in a window: a cube half in a wall, shadings, quad view, a second window, a lost backend, resizes, reload."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import bpy
+
+import window
+
+
+def settle(addon, seconds: float = 150.0) -> Iterator[float]:
+    """Until every viewport shows the picture of what it shows."""
+    live = addon.viewport.live.current()
+    end = time.monotonic() + seconds
+    yield 0.3
+    while True:
+        now = addon.viewport.stream.clock()
+        streams = list(live.streams.values())
+        if streams and all(s.picture is not None and not s.waits(now) for s in streams) and not live._uploads:
+            yield 0.3
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(str([(live.sentence(s), s.picture, s.waits(now), s._asked) for s in streams]))
+        yield 0.05
+
+
+def steps() -> Iterator[float]:
+    """See :mod:`window`."""
+    addon = window.install()
+    yield 0.5
+    window.open_tab()
+    session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
+    live = addon.viewport.live.current()
+    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
+    recipe.engine, recipe.density = "depth-map", os.environ.get("IMAGE_TO_3D_DENSITY", "QUARTER")
+    bpy.ops.image_to_3d.generate()
+    while session.busy:
+        yield 0.05
+    if session.failure is not None:
+        raise session.failure
+    space = window.view_area().spaces.active
+    window.look_from_beside("SOLID")
+    yield 2.0
+    yield from window.show("points")
+
+    # a cube half in a wall: its centre stands on the wall that the middle of the photo shows
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    found, where, *_ = bpy.context.scene.ray_cast(depsgraph, (0, 0, 0), (-0.25, 1, 0.1))
+    if not found:
+        raise AssertionError("there is no wall where the cube was to stand")
+    bpy.ops.mesh.primitive_cube_add(size=0.8, location=(0, 0, 0))
+    cube = bpy.context.object
+    cube.location = where
+    cube.rotation_euler = (0.4, 0.3, 0.5)
+    bpy.ops.object.select_all(action="DESELECT")
+    settings = bpy.context.window_manager.image_to_3d_live
+    settings.on = True
+    yield from settle(addon)
+    yield from window.show("solid", hidden=not space.show_object_viewport_pointcloud)
+    space.shading.type = "MATERIAL"
+    yield 1.0
+    yield from settle(addon)
+    yield from window.show("material")
+    space.shading.type = "SOLID"
+
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")
+    ):
+        bpy.ops.screen.region_quadview()
+    yield 1.0
+    yield from settle(addon)
+    yield from window.show("quad", streams=len(live.streams))
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")
+    ):
+        bpy.ops.screen.region_quadview()
+    yield 1.0
+    yield from settle(addon)
+    if len(live.streams) != 1:
+        raise AssertionError(f"{len(live.streams)} streams after the quad view")
+
+    bpy.ops.wm.window_new_main()
+    yield 1.0
+    yield from settle(addon)
+    second = len(live.streams)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+        bpy.ops.wm.window_close()
+    yield 1.5
+    yield from window.show("windows", streams=second, after=len(live.streams))
+
+    for i in range(50):  # resizes: a sidebar that comes and goes
+        space.show_region_ui = i % 2 == 1
+        yield 0.02
+    yield from settle(addon)
+
+    path = str(window.FOLDER / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    yield 0.5
+    yield from settle(addon)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield 1.0
+    yield from settle(addon)
+    space = window.view_area().spaces.active
+    yield from window.show("reloaded", hidden=not space.show_object_viewport_pointcloud)
+
+    from image_to_3d.protocol import published
+
+    os.kill(published().pid, signal.SIGKILL)
+    end = time.monotonic() + 30
+    while not any(s.lost for s in live.streams.values()):
+        if time.monotonic() > end:
+            raise TimeoutError("the loss was not noticed")
+        yield 0.1
+    yield 1.5
+    yield from window.show(
+        "lost", points=space.show_object_viewport_pointcloud
+    )  # the other side starts another backend
+    yield from settle(addon)
+    yield from window.show("back")
+
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    root = next(obj for obj in bpy.data.objects if obj.image_to_3d.role == "ROOT")
+    window.view_area().spaces.active.region_3d.view_distance *= 0.9
+    yield 0.02
+    for child in root.children_recursive:  # mid-stream
+        bpy.data.objects.remove(child)
+    yield 2.0
+    yield from window.show("deleted", pictures=sum(s.picture is not None for s in live.streams.values()))
+    for _ in range(10):
+        settings.on = not settings.on
+        yield 0.05
+    settings.on = False
+    yield 1.5
+    timer = bpy.app.timers.is_registered(addon.viewport.live._tick)
+    yield from window.show("off", timer=timer, streams=len(live.streams))
