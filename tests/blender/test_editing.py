@@ -32,7 +32,13 @@ def shown(obj) -> int:
 def _points(evaluated) -> int:
     if evaluated.type == "POINTCLOUD":
         return len(evaluated.data.attributes["position"].data)
-    return sum(i.is_instance for i in bpy.context.evaluated_depsgraph_get().object_instances)
+    # Before 4.5 a modifier makes points of a mesh's vertices, which counts as an instance.
+    made = [i.object for i in bpy.context.evaluated_depsgraph_get().object_instances if i.is_instance]
+    return sum(len(obj.data.attributes["position"].data) for obj in made if obj.type == "POINTCLOUD")
+
+
+def is_edited(built) -> bool:
+    return any(m.name.startswith("Edits") for obj in (built.points, built.surface) for m in obj.modifiers)
 
 
 def positions(addon, built) -> np.ndarray:
@@ -217,7 +223,7 @@ def test_faint_large_and_far_points_are_hidden_while_a_slider_moves(built, addon
     settings.size_max = float(np.quantile(large, 0.9))
     assert np.array_equal(edits.kept(built.points), ~far & (large <= settings.size_max))
     settings.distance_max = settings.size_max = 0
-    assert edits.kept(built.points).all() and not built.points.modifiers and not built.surface.modifiers
+    assert edits.kept(built.points).all() and not is_edited(built)
     faint = read(built.points, "opacity") < 0.9
     settings.opacity_min = 0.9
     assert np.array_equal(edits.kept(built.points), ~faint)
@@ -290,7 +296,7 @@ def test_restore_all_brings_everything_back(built, addon, edits) -> None:
     assert bpy.ops.image_to_3d.restore_all() == {"FINISHED"}
     settings = built.root.image_to_3d.editing
     assert edits.kept(built.points).all() and settings.removed == 0 and not settings.hide_sky
-    assert not built.points.modifiers and not built.surface.modifiers and set(bpy.data.objects.keys()) == before
+    assert not is_edited(built) and set(bpy.data.objects.keys()) == before
     assert built.root.image_to_3d.recipe.photo_path
 
 

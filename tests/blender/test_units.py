@@ -52,6 +52,7 @@ def test_lengths_are_right_in_every_unit(panel, addon, system, length_unit, scal
     units = bpy.context.scene.unit_settings
     units.system, units.length_unit, units.scale_length = system, length_unit, scale
     panel.choose_sample()
+    panel.recipe.fill = False
     panel.recipe.depth_max = 8.0  # without the view through the window
     built = panel.generate()
     bpy.context.view_layer.update()
