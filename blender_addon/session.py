@@ -405,6 +405,8 @@ class Session:
             built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
             if arrival.again is not None:
                 calibration.write_again(scene, built.root, arrival.again)
+            if root is not None:
+                calibration.remeasure_later(scene, root)
         except ImageTo3DError as error:
             self._fail(job, error)
             return

@@ -27,7 +27,7 @@ from image_to_3d.core.surface import SurfaceGrid
 
 from .. import session
 from ..scene import build, camera
-from . import analysis, anchors, cloud, levelling, scale
+from . import analysis, anchors, cloud, dimension_objects, dimensions, levelling, scale
 
 
 def known_of(root: bpy.types.Object) -> tuple[KnownAnchors, ...]:
@@ -62,6 +62,22 @@ def write_again(scene: bpy.types.Scene, root: bpy.types.Object, again: Again) ->
         levelling.apply_again(root, again.levelling)
     outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *again.warnings])
     _reach(scene, root)
+
+
+def remeasure_later(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
+    """Have the dimensions of a photo measured anew once its new points are known; an undo step of its own."""
+    if not any(dimension_objects.of(root)):
+        return
+    names = scene.name, root.name
+
+    def then(found: analysis.Analysis) -> None:
+        current = _still(*names)
+        if current is not None:
+            dimensions.remeasure(current[1], current[0], found)
+            bpy.ops.ed.undo_push(message="Update Dimensions")
+
+    if cloud.measurable(root):
+        analysis.request(root, then)
 
 
 def add(
@@ -142,6 +158,7 @@ def calibrate(
             build.reshape(*current, shape.points, shape.kept, solution.bend)
             current[1].image_to_3d.calibration.bend += solution.bend
             _finish(*current, known, solution, shape.levelling)
+            remeasure_later(*current)
 
     session.current().background.run(work, done)
 
@@ -180,6 +197,7 @@ def _finish(
     if stood is not None:
         levelling.apply_again(root, stood)
     _reach(scene, root)
+    dimensions.refresh(root, scene)
     bpy.ops.ed.undo_push(message="Calibrate" if known else "Remove Calibration")
 
 

@@ -8,6 +8,7 @@ import bpy
 
 from image_to_3d.core import Provenance
 from image_to_3d.core.calibration import Scale, engine_scale
+from image_to_3d.core.length_labels import Units, length_label
 from image_to_3d.core.measuring import CONFIDENCE_95, Length
 
 from . import cloud
@@ -50,12 +51,14 @@ def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:
 
 def length_text(context: bpy.types.Context, length: Length) -> str:
     """ "≈ 2.61 m ± 0.06": as the scene's units have it, with half the width of the 95 % interval."""
-    return f"≈ {metres_text(context, length.metres)} ± {metres_text(context, CONFIDENCE_95 * length.sd)}"
+    return f"≈ {length_label(length.metres, CONFIDENCE_95 * length.sd, _units(context))}"
 
 
 def metres_text(context: bpy.types.Context, metres: float) -> str:
-    """A length in the scene's units, to the millimetre or so."""
+    """A length in the scene's units, to the millimetre."""
+    return length_label(metres, None, _units(context))
+
+
+def _units(context: bpy.types.Context) -> Units:
     units = context.scene.unit_settings
-    if units.system == "NONE":
-        return f"{metres:.3f}"
-    return bpy.utils.units.to_string(units.system, "LENGTH", metres, precision=4, split_unit=False)
+    return Units(units.system, units.length_unit)
