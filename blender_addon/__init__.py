@@ -9,6 +9,7 @@ from . import (
     backend_panel,
     editing,
     film,
+    final_picture,
     installation,
     measuring,
     operators,
@@ -42,6 +43,7 @@ _MODULES = (
     solid_view,
     splat_scenes,
     render_engine,
+    final_picture,
     viewport,
 )
 

@@ -24,7 +24,7 @@ from bpy.props import (
 from .editing.state import Editing
 from .engines import ENGINE_ITEMS
 from .measuring import dimension_state, state
-from .render_settings import RenderSettings
+from .render_settings import FinalPicture, RenderSettings
 from .scene import display, filled
 
 
@@ -175,6 +175,8 @@ class ObjectSettings(bpy.types.PropertyGroup):
             ("CROP", "Crop Box", "Only what lies in it is shown"),
             ("DIMENSION", "Dimension", "Two vertices at the ends of a length"),
             ("LABEL", "Label", "Drawn line or text of a dimension"),
+            ("CATCHER", "Shadow Catcher", "The surface once more, for shadows in final pictures"),
+            ("LIGHT", "Room Light", "Stands for the light in the photo in final pictures"),
         ],
         default="NONE",
     )
@@ -208,6 +210,7 @@ class SceneSettings(bpy.types.PropertyGroup):
 
     recipe: PointerProperty(type=Recipe)
     render: PointerProperty(type=RenderSettings)
+    final: PointerProperty(type=FinalPicture)
 
 
 def values(group: bpy.types.PropertyGroup) -> dict[str, Any]:
@@ -247,6 +250,7 @@ _CLASSES = (
     Recipe,
     Outcome,
     RenderSettings,
+    FinalPicture,
     ObjectSettings,
     SceneSettings,
 )

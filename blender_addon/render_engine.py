@@ -20,6 +20,7 @@ from . import session, splat_scenes, translations
 from .final_pictures import FinalPictures, in_first_frame
 from .layouts import lines
 from .scene import camera
+from .viewport import live
 
 ENGINE = "IMAGE_TO_3D_SPLATS"
 NOTHING = 1e10
@@ -69,7 +70,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         """Premultiplied linear RGBA (H, W, 4) and depth (H, W) in Blender units, top row first, cut to the border."""
         scene = depsgraph.scene_eval
         width, height = camera.render_size(scene.render)
-        shown = splat_scenes.in_render(depsgraph)
+        shown = splat_scenes.in_render(depsgraph, disabled=depsgraph.scene.image_to_3d.final.objects is not None)
         for sentence in shown.refused:
             self.report({"WARNING"}, translations.sentence(sentence))
         colour = np.zeros((height, width, 4), np.float32)
@@ -114,10 +115,17 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         return frame.colour, frame.depth * np.float32(units)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Nothing to prepare: the viewport's overlay follows by itself."""
+        """The live preview draws the splats, in this viewport as in others; it is switched on if need be."""
+        if not live.current().on and not bpy.app.timers.is_registered(_switch_on):
+            bpy.app.timers.register(_switch_on, first_interval=0.0)  # not while something is being drawn
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Only the background: the overlay draws the splats over it."""
+        """Nothing: the live preview draws over it."""
+
+
+def _switch_on() -> None:
+    live.current().turn_on()
+    session.redraw()
 
 
 def border(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[slice, slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatProperty
+from bpy.props import BoolProperty, FloatProperty, PointerProperty, StringProperty
 
 
 class RenderSettings(bpy.types.PropertyGroup):
@@ -17,3 +17,15 @@ class RenderSettings(bpy.types.PropertyGroup):
         min=0.0,
         soft_max=2.0,
     )
+
+
+class FinalPicture(bpy.types.PropertyGroup):
+    """Set on the scene that people work in, and ``objects`` on the one that was added for the splats."""
+
+    splats: PointerProperty(name="Scene of the Splats", type=bpy.types.Scene)
+    objects: PointerProperty(name="Scene of the Objects", type=bpy.types.Scene)
+    engine: StringProperty(name="Engine Before")
+    transparent: BoolProperty(name="Transparent Before")
+    tree: PointerProperty(name="Compositor Before", type=bpy.types.NodeTree)
+    nodes: BoolProperty(name="Compositor Used Before")
+    ending: StringProperty(name="Output Node Before")

@@ -90,8 +90,13 @@ def in_viewport(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, space: 
     return _shown(scene, view_layer, visible, lambda obj: obj.matrix_world, render=False)
 
 
-def in_render(depsgraph: bpy.types.Depsgraph) -> Shown:
-    """What a render of ``depsgraph`` shows."""
+def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> Shown:
+    """What a render of ``depsgraph`` shows.
+
+    Args:
+        depsgraph: of the render.
+        disabled: also photos that are disabled in renders, as those are which have a scene of their own for their splats.
+    """
     view_layer = depsgraph.view_layer
     seen = set(_collections(view_layer.layer_collection, render=True))
     return _shown(
@@ -100,6 +105,7 @@ def in_render(depsgraph: bpy.types.Depsgraph) -> Shown:
         lambda obj: _in(obj, seen),
         lambda obj: obj.evaluated_get(depsgraph).matrix_world,
         render=True,
+        disabled=disabled,
     )
 
 
@@ -112,13 +118,14 @@ def _shown(
     visible: Callable[[bpy.types.Object], bool],
     matrix_of: MatrixOf,
     render: bool,
+    disabled: bool = False,
 ) -> Shown:
     metres_per_unit = scene.unit_settings.scale_length
     placed, refused = [], []
     # A render may begin before anybody was told of the last change.
     for name in _look(view_layer) if render else _candidates(scene, view_layer):
         obj = view_layer.objects.get(name)
-        if obj is None or not visible(_stand_in(obj)) or _disabled(_stand_in(obj), render):
+        if obj is None or not visible(_stand_in(obj)) or (_disabled(_stand_in(obj), render) and not disabled):
             continue
         for points, matrix in _instances(obj, matrix_of, render):
             if len(_positions(points)) <= edits.removed(points):

@@ -22,15 +22,18 @@ def apply(root: bpy.types.Object) -> None:
     """Show what is below ``root`` as its settings say."""
     settings = root.image_to_3d
     mode = settings.display
+    # A final picture has the splats in a scene of their own, and its shadow catcher in place of the surface.
+    replaced = any(child.image_to_3d.role == "CATCHER" for child in root.children)
     for obj in root.children_recursive:
         role = obj.image_to_3d.role
         if role == "POINTS":
-            obj.hide_viewport = obj.hide_render = mode == "SURFACE"
+            obj.hide_viewport = mode == "SURFACE"
+            obj.hide_render = replaced or mode == "SURFACE"
             obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
             filled.apply(obj, settings.filled)
             splats.modifier(obj, mode == "SPLATS", settings.viewport_share)
         elif role == "SURFACE":
-            obj.hide_render = mode != "SURFACE"
+            obj.hide_render = replaced or mode != "SURFACE"
             obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
             obj.hide_viewport = mode == "SPLATS"  # it would show through them
     if mode == "SPLATS":
