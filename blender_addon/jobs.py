@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
+from numpy.typing import NDArray
 
-from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError, blender_points, blender_surface
+from image_to_3d.core.heat_maps import cloud_heat_map
 from image_to_3d.core.remeasure import Again, Measured, measure_again
 from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
@@ -62,6 +65,22 @@ class Arrival:
     again: Again | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMapArrival:
+    """A finished depth map, made ready on the client's thread.
+
+    Attributes:
+        name: of the photo.
+        rgba: (h, w, 4) float32 sRGB as Blender stores pixels, bottom row first.
+        near, far: depth in metres at the bright and the dark end; None where the engine knows no metres.
+    """
+
+    name: str
+    rgba: NDArray[np.float32]
+    near: float | None
+    far: float | None
+
+
 @dataclass(eq=False)
 class Job:
     """A photo on its way.
@@ -79,7 +98,7 @@ class Job:
         ticket: of the request; 0 while it waits for its turn.
         stage, fraction: latest progress.
         given_up: set when the person cancels; read by the client's thread.
-        arrival: set when it is ready to be built.
+        arrival: set when it is ready to be built, or, of a depth map, to be shown.
         failure: why it failed, or None.
     """
 
@@ -97,7 +116,7 @@ class Job:
     fraction: float = 0.0
     started: float = field(default_factory=time.monotonic)
     given_up: threading.Event = field(default_factory=threading.Event)
-    arrival: Arrival | None = None
+    arrival: Arrival | HeatMapArrival | None = None
     failure: ImageTo3DError | None = None
 
     @property
@@ -117,8 +136,20 @@ class Job:
         self.stage = "connect"
         return Predict(**fields)
 
-    def prepare(self, reply: Message) -> Arrival:
+    def prepare(self, reply: Message) -> Arrival | HeatMapArrival:
         """Everything about the answer that costs time. Client's thread."""
+        result, cloud = self._cloud(reply)
+        again = None
+        if self.measured is not None and cloud.grid is not None:
+            cloud, again = measure_again(cloud, self.measured)
+        points = blender_points.from_cloud(cloud, self.metres_per_unit)
+        vertices = self.recipe["surface_vertices"]
+        if not vertices:
+            return Arrival(result, points, None, again)
+        surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))
+        return Arrival(result, points, surface, again)
+
+    def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:
         if not isinstance(reply, Result):
             raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
         try:
@@ -131,12 +162,24 @@ class Job:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
         if self.given_up.is_set():
             raise Cancelled
-        again = None
-        if self.measured is not None and cloud.grid is not None:
-            cloud, again = measure_again(cloud, self.measured)
-        points = blender_points.from_cloud(cloud, self.metres_per_unit)
-        vertices = self.recipe["surface_vertices"]
-        if not vertices:
-            return Arrival(reply, points, None, again)
-        surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))
-        return Arrival(reply, points, surface, again)
+        return reply, cloud
+
+
+class DepthMapJob(Job):
+    """A photo whose depth is wanted as a picture, and nothing else."""
+
+    def prepare(self, reply: Message) -> HeatMapArrival:
+        """The picture. Client's thread."""
+        _, cloud = self._cloud(reply)
+        try:
+            picture, scale = cloud_heat_map(cloud)
+        except ValueError:
+            raise ImageTo3DError(
+                ErrorCode.ENGINE_FAILED, "This engine gives no picture of depth.", "Choose another engine."
+            ) from None
+        rgba = np.ones((*picture.shape[:2], 4), np.float32)
+        rgba[..., :3] = picture[::-1] / np.float32(255)
+        metric = cloud.provenance.metric and scale.far > 0
+        return HeatMapArrival(
+            self.source.name, rgba, 1 / scale.near if metric else None, 1 / scale.far if metric else None
+        )

@@ -33,6 +33,7 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         photo_layout.draw(layout, context, recipe)
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
+        layout.operator("image_to_3d.depth_map", icon="IMAGE_DATA")
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
         draw_notice(layout, context)

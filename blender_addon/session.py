@@ -29,10 +29,10 @@ from image_to_3d.protocol.messages import (
     Welcome,
 )
 
-from . import installation, photo_source, preferences, properties, translations
+from . import depth_images, installation, photo_source, preferences, properties, translations
 from .backend_process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 from .background import Background
-from .jobs import Arrival, Job
+from .jobs import Arrival, DepthMapJob, HeatMapArrival, Job
 from .measuring import calibration
 from .scene import build
 
@@ -120,6 +120,31 @@ class Session:
             fields=_request_fields(context, stored),
             depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
             root=root,
+        )
+        self._add(job)
+        return job
+
+    def depth_map(self, context: bpy.types.Context, recipe: properties.Recipe) -> Job:
+        """Queue a photo whose depth is wanted as an image; returns at once.
+
+        Raises:
+            ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
+        """
+        stored = properties.values(recipe)
+        # The picture is of all that the engine sees, in full detail.
+        fields = _request_fields(context, stored) | {
+            "fill": False,
+            "depth_max": None,
+            "max_gaussians": None,
+            "mask": None,
+        }
+        job = DepthMapJob(
+            recipe=stored,
+            scene=context.scene.name,
+            metres_per_unit=context.scene.unit_settings.scale_length,
+            source=photo_source.from_stored(stored),
+            fields=fields,
+            depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
         )
         self._add(job)
         return job
@@ -393,11 +418,15 @@ class Session:
                 self._fail(job, event.error)
         elif isinstance(event.reply, ProgressReport):
             job.stage, job.fraction = event.reply.stage, event.reply.fraction
-        elif isinstance(event.prepared, Arrival):
+        elif isinstance(event.prepared, (Arrival, HeatMapArrival)):
             job.stage, job.fraction, job.arrival = "build", 1.0, event.prepared
 
-    def _build(self, job: Job, arrival: Arrival) -> None:
+    def _build(self, job: Job, arrival: Arrival | HeatMapArrival) -> None:
         self.job = None
+        if isinstance(arrival, HeatMapArrival):
+            depth_images.show(arrival)
+            bpy.ops.ed.undo_push(message="Depth Map")
+            return
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = scene.objects.get(job.root) if job.root else None
         arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed)

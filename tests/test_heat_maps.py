@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_to_3d.core.heat_maps import HeatScale, depth_marks, heat_map, heat_scale
+from image_to_3d.core import Intrinsics
+from image_to_3d.core.heat_maps import HeatScale, cloud_heat_map, depth_marks, heat_map, heat_scale
+from image_to_3d.core.hidden_layer import fill_behind_edges
+from image_to_3d.core.lifting import lift
 from image_to_3d.io.heat_map_pictures import side_by_side, with_legend
 
 
@@ -75,3 +80,17 @@ def test_tiny_pictures_get_a_legend_too():
     picture = np.zeros((3, 2, 3), np.uint8)
     assert with_legend(picture, HeatScale(0.1, 1.0), True).shape[0] == 3
     assert side_by_side(picture, picture).shape == (3, 6, 3)
+
+
+def test_the_heat_map_of_a_cloud_is_that_of_its_visible_layer():
+    intrinsics = Intrinsics.centred(60.0, 80, 40)
+    depth = np.full((40, 80), 4.0, np.float32)
+    depth[10:30, 20:50] = 1.0
+    cloud = lift(np.zeros((40, 80, 3), np.uint8), depth, intrinsics)
+    picture, scale = cloud_heat_map(cloud)
+    assert (1 / scale.near, 1 / scale.far) == pytest.approx((1.0, 4.0))
+    np.testing.assert_array_equal(picture, heat_map(1 / depth))
+    np.testing.assert_array_equal(cloud_heat_map(fill_behind_edges(cloud))[0], picture)
+    assert cloud_heat_map(cloud, longest=20)[0].shape == (10, 20, 3)
+    with pytest.raises(ValueError, match="grid"):
+        cloud_heat_map(replace(cloud, grid=None, grid_index=None))

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .colourmaps import apply_colour_map
+from .depth_maps import inverse_depth, resample_inverse_depth
+from .gaussians import GaussianCloud
 
 Array = NDArray[np.floating]
 
@@ -47,6 +49,26 @@ def heat_scale(w: Array) -> HeatScale:
 def heat_map(w: Array, scale: HeatScale | None = None) -> NDArray[np.uint8]:
     """Inverse depth or disparity (H, W) → sRGB colours (H, W, 3) of the map inferno; unknown (NaN) is black."""
     return apply_colour_map((scale or heat_scale(w)).positions(w), "inferno")
+
+
+def cloud_heat_map(cloud: GaussianCloud, longest: int = 1600) -> tuple[NDArray[np.uint8], HeatScale]:
+    """The visible layer of a cloud as a heat map of the photo's aspect, and its scale (1/m, or relative).
+
+    Args:
+        cloud: with a picture grid and intrinsics.
+        longest: longer side of the picture, pixels, if the photo is larger.
+
+    Raises:
+        ValueError: no picture grid, no intrinsics, or no depth.
+    """
+    if cloud.intrinsics is None:
+        raise ValueError("this cloud has no camera")
+    size = cloud.intrinsics.width, cloud.intrinsics.height
+    shrink = min(1.0, longest / max(size))
+    cols, rows = (max(1, round(side * shrink)) for side in size)
+    w = resample_inverse_depth(inverse_depth(cloud.depth_image(0)), rows, cols)
+    scale = heat_scale(w)
+    return heat_map(w, scale), scale
 
 
 def depth_marks(scale: HeatScale, most: int = 6) -> list[float]:

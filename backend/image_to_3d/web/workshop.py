@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
-from ..core.depth_maps import inverse_depth, resample_inverse_depth
 from ..core.filtering import merged
-from ..core.heat_maps import heat_map, heat_scale
+from ..core.heat_maps import cloud_heat_map
 from ..core.hidden_layer import invented, with_fill
 from ..engines.base import Engine, EngineOptions, Prediction, Progress
 from ..engines.registry import create_engine, resolve
@@ -28,8 +27,6 @@ from ..io.splat import write_splat
 
 VIEWED = 400_000
 """Gaussians that the viewer gets at most: what the graphics of a laptop draw smoothly. The PLY holds all."""
-HEAT_MAP_SIDE = 1600
-"""Longer side of the heat map on the page, pixels."""
 KEPT = 12
 """Results whose files are kept; older ones go."""
 _NETWORK_SHARE = 0.85
@@ -122,7 +119,7 @@ class Workshop:
                 name, place / f"{stem}.heatmap.png", place / "scene.splat", place / "camera.json", place / f"{stem}.ply",
                 _facts(engine, prediction, cloud), _warnings(photo, prediction),
             )  # fmt: skip
-            write_png(made.heat_map, heat_map_of(cloud, photo, order.legend))
+            write_png(made.heat_map, heat_map_of(cloud, order.legend))
             progress("write", 0.9)
             write_ply(made.ply, cloud)
             progress("write", 0.95)
@@ -151,19 +148,18 @@ class Workshop:
             shutil.rmtree(self.folder / self._kept.pop(0), ignore_errors=True)
 
 
-def heat_map_of(cloud: GaussianCloud, photo: Photo, legend: bool) -> np.ndarray:
-    """Depth of the visible layer in colours (h, w, 3) uint8, near is bright; at most :data:`HEAT_MAP_SIDE` pixels long.
+def heat_map_of(cloud: GaussianCloud, legend: bool) -> np.ndarray:
+    """Depth of the visible layer in colours (h, w, 3) uint8, near is bright.
 
     Raises:
         ImageTo3DError: ``engine_failed`` for a cloud without a picture grid.
     """
-    if cloud.grid is None:
-        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The engine gave no picture of depth.", "Try another engine.")
-    shrink = min(1.0, HEAT_MAP_SIDE / max(photo.height, photo.width))
-    rows, cols = max(1, round(photo.height * shrink)), max(1, round(photo.width * shrink))
-    w = resample_inverse_depth(inverse_depth(cloud.depth_image(0)), rows, cols)
-    scale = heat_scale(w)
-    picture = heat_map(w, scale)
+    try:
+        picture, scale = cloud_heat_map(cloud)
+    except ValueError:
+        raise ImageTo3DError(
+            ErrorCode.ENGINE_FAILED, "The engine gave no picture of depth.", "Try another engine."
+        ) from None
     return with_legend(picture, scale, cloud.provenance.metric) if legend else picture
 
 

@@ -1,6 +1,10 @@
 """Photos and their files."""
 
 WORDS = {
+    "Make an image of the chosen photo's depth, near is bright. It appears in an Image Editor and in the list of images": "把所选照片的深度做成图像，近处亮。图像会出现在图像编辑器和图像列表中",
+    "Depth Map": "深度图",
+    "This engine gives no picture of depth.": "此引擎不产生深度图像。",
+    "Choose another engine.": "请选择其他引擎。",
     "photo": "照片",
     "depth file": "深度文件",
     "The {0} of {1} has moved: it was {2}.": "{1} 的{0}已被移动：原位置为 {2}。",
