@@ -31,7 +31,7 @@ def test_the_depth_map_is_an_image_near_is_bright(panel) -> None:
     image = bpy.data.images["photo Depth"]
     assert tuple(image.size) == (960, 640) and image.packed_file is not None
     near, far = image["near_m"], image["far_m"]
-    assert 2 < near < 3.5 < far < 12
+    assert 2 < near < 3.5 < far < 20  # the hedge outside the window
     shown = pixels(image)
     depth = bpy.data.images.load(bpy.path.abspath(panel.recipe.depth_path))
     assert tuple(depth.size) == (960, 640)
