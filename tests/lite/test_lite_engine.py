@@ -162,3 +162,22 @@ def test_sharpening_takes_the_middle_out_of_an_edge():
     between = (sharp > 0.23) & (sharp < 0.47)
     assert between.sum() < ((row > 0.23) & (row < 0.47)).sum()
     assert sharp.min() >= 0.2 - 1e-6 and sharp.max() <= 0.5 + 1e-6
+
+
+def test_sky_is_what_goes_on_beyond_the_upper_edge():
+    logits = torch.full((30, 40), -5.0)
+    logits[0:8, 20:] = 3.0  # above the roofs
+    logits[8, 30] = 3.0
+    logits[12:20, 5:15] = 4.0  # a window
+    found = lite_depth.open_sky(logits)
+    expected = torch.zeros(30, 40, dtype=torch.bool)
+    expected[0:8, 20:] = True
+    expected[8, 30] = True
+    assert torch.equal(found, expected)
+    assert not lite_depth.open_sky(torch.full((30, 40), 0.5)).any()  # not sure enough
+
+
+def test_the_window_of_the_room_is_closed(engine, room):
+    photo, _, _ = room
+    cloud = engine.predict(photo).cloud
+    assert len(cloud) == cloud.grid.cells
