@@ -14,11 +14,11 @@ _PIXEL_M = 0.012
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of the last two."""
     desktop = blender.desktop
-    facts = blender.wait("empty", 400)
+    facts = blender.wait("empty", 900)
     blender.widen_sidebar(facts, 90)
     blender.go_on("empty")
 
-    facts = blender.wait("before", 400)
+    facts = blender.wait("before", 900)
     time.sleep(3)
     (x0, y0), (x1, y1) = ((round(x), round(y)) for x, y in facts["ends"])
     desktop.run("xdotool", "mousemove", str(x0), str(y0), "sleep", "1", "mousedown", "1", "sleep", "1")
@@ -28,7 +28,7 @@ def drive(blender: Blender, output: Path) -> None:
     desktop.run("xdotool", "mouseup", "1", "sleep", "1")
     blender.go_on("before")
 
-    facts = blender.wait("drawn", 400)
+    facts = blender.wait("drawn", 900)
     print(f"{facts['length']:.3f} m for {facts['true_length']:.3f} m, shown as {facts['text']}")
     time.sleep(3)
     save(desktop.picture("drawn"), output / "ruler.png")
@@ -38,7 +38,7 @@ def drive(blender: Blender, output: Path) -> None:
         raise SystemExit(f"The ruler is {facts['length']:.3f} m long instead of {facts['true_length']:.3f} m.")
     blender.go_on("drawn")
 
-    facts = blender.wait("calibrated", 400)
+    facts = blender.wait("calibrated", 900)
     time.sleep(3)
     desktop.picture("calibrated").save(output / "ruler-calibrated.png")
     if abs(facts["length"] - 2.01) > 1e-3 or facts["leaning"] > 0.02:
