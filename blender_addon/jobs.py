@@ -26,6 +26,7 @@ from image_to_3d.protocol.schema import SchemaError
 
 from . import photo_source
 from .photo_source import PhotoSource
+from .stepwise import Work
 
 _numbers = itertools.count(1)
 _STAGES = {
@@ -99,6 +100,7 @@ class Job:
         stage, fraction: latest progress.
         given_up: set when the person cancels; read by the client's thread.
         arrival: set when it is ready to be built, or, of a depth map, to be shown.
+        work: its way into the scene, or None.
         failure: why it failed, or None.
     """
 
@@ -117,6 +119,7 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     given_up: threading.Event = field(default_factory=threading.Event)
     arrival: Arrival | HeatMapArrival | None = None
+    work: Work | None = None
     failure: ImageTo3DError | None = None
 
     @property

@@ -35,6 +35,7 @@ from .background import Background
 from .jobs import Arrival, DepthMapJob, HeatMapArrival, Job
 from .measuring import calibration
 from .scene import build
+from .stepwise import Steps, Stepwise
 
 TICK_SECONDS = 0.05
 IDLE_SECONDS = 1.0
@@ -68,6 +69,7 @@ class Session:
         status: report of the backend after *Test Connection*.
         last_root: name of the root of the last result.
         background: files being read or written.
+        stepwise: what is being put into the scene.
     """
 
     def __init__(self) -> None:
@@ -79,6 +81,7 @@ class Session:
         self.status: dict[str, Any] | None = None
         self.last_root = ""
         self.background = Background()
+        self.stepwise = Stepwise()
         self._backend = BackendProcess()
         self._client: ClientThread | None = None
         self._settings = BackendSettings()
@@ -89,7 +92,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        under_way = self.job is not None or bool(self.waiting) or self.background.busy
+        under_way = self.job is not None or bool(self.waiting) or self.background.busy or self.stepwise.busy
         return under_way or bool(self._callbacks)
 
     def generate(
@@ -183,6 +186,7 @@ class Session:
         if self.job is None:
             return
         self.job.given_up.set()
+        self.stepwise.drop(self.job.work)
         if self._client is not None:
             self._client.cancel(self.job.ticket)
         self.job = None
@@ -208,7 +212,7 @@ class Session:
         job = next((job for job in self.failed if job.number == number), None)
         if job is not None:
             self.failed.remove(job)
-            self._add(replace(job, failure=None, arrival=None, fraction=0.0, given_up=threading.Event()))
+            self._add(replace(job, failure=None, arrival=None, work=None, fraction=0.0, given_up=threading.Event()))
 
     def test_connection(self, context: bpy.types.Context) -> None:
         """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`.
@@ -326,9 +330,14 @@ class Session:
             for event in self._client.poll():
                 self._handle(event)
         if bpy.context.mode == "OBJECT":
-            if self.job is not None and self.job.arrival is not None:
-                self._build(self.job, self.job.arrival)
             self.failure = self.background.pump() or self.failure
+            job = self.job
+            if job is not None and job.arrival is not None and job.work is None:
+                arrival = job.arrival
+                job.work = self.stepwise.run(
+                    lambda: self._build_in_steps(job, arrival), lambda error: self._give_up(job, error)
+                )
+            self.stepwise.pump()
         self._start_next()
         return self.busy
 
@@ -352,6 +361,7 @@ class Session:
         self.cancel_all()
         self.failed.clear()
         self.background.forget()
+        self.stepwise.drop_all()
         self.last_root = ""
 
     def close(self) -> None:
@@ -421,26 +431,29 @@ class Session:
         elif isinstance(event.prepared, (Arrival, HeatMapArrival)):
             job.stage, job.fraction, job.arrival = "build", 1.0, event.prepared
 
-    def _build(self, job: Job, arrival: Arrival | HeatMapArrival) -> None:
-        self.job = None
+    def _build_in_steps(self, job: Job, arrival: Arrival | HeatMapArrival) -> Steps:
         if isinstance(arrival, HeatMapArrival):
             depth_images.show(arrival)
+            self.job = None
             bpy.ops.ed.undo_push(message="Depth Map")
             return
+        draft = yield from build.draft_in_steps(arrival.points, arrival.surface, job.source)
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = scene.objects.get(job.root) if job.root else None
-        arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed)
-        try:
-            built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
-            if arrival.again is not None:
-                calibration.write_again(scene, built.root, arrival.again)
-            if root is not None:
-                calibration.remeasure_later(scene, root)
-        except ImageTo3DError as error:
-            self._fail(job, error)
-            return
+        arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed, draft)
+        built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
+        if arrival.again is not None:
+            calibration.write_again(scene, built.root, arrival.again)
+        if root is not None:
+            calibration.remeasure_later(scene, root)
         self.last_root = built.root.name
+        self.job = None
+        yield
         bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
+
+    def _give_up(self, job: Job, error: ImageTo3DError) -> None:
+        self.job = None
+        self._fail(job, error)
 
 
 def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[str, Any]:
@@ -520,11 +533,12 @@ def _tick() -> float | None:
     busy = _session.pump()
     if busy or before != (busy, _session.welcome):
         redraw()
+    if _session.stepwise.busy and bpy.context.mode == "OBJECT":
+        return 0.0  # after the window has had its turn
     if busy:
         return TICK_SECONDS
-    return (
-        IDLE_SECONDS if _session.welcome is not None else None
-    )  # a backend that goes is noticed while nothing is asked
+    # A backend that goes is noticed while nothing is asked.
+    return IDLE_SECONDS if _session.welcome is not None else None
 
 
 def redraw() -> None:
@@ -545,11 +559,27 @@ def _on_load(*_: Any) -> None:
         _session.forget_job()
 
 
+@persistent
+def _before_undo(*_: Any) -> None:
+    if _session is not None:
+        _session.stepwise.start_over()
+
+
+def _handlers() -> list[tuple[Any, Any]]:
+    handlers = bpy.app.handlers
+    return [
+        (handlers.load_pre, _on_load),
+        (handlers.undo_pre, _before_undo),
+        (handlers.redo_pre, _before_undo),
+    ]
+
+
 def register() -> None:
     """Make the session; the client's thread starts with the first request."""
     global _session
     _session = Session()
-    bpy.app.handlers.load_pre.append(_on_load)
+    for handlers, function in _handlers():
+        handlers.append(function)
 
 
 def unregister() -> None:
@@ -557,8 +587,9 @@ def unregister() -> None:
     global _session
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    if _on_load in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_on_load)
+    for handlers, function in _handlers():
+        if function in handlers:
+            handlers.remove(function)
     if _session is not None:
         _session.close()
         _session = None

@@ -13,6 +13,7 @@ from image_to_3d.protocol.messages import Result, cloud_fields
 
 from . import properties, session
 from .scene import build, edits, pointcloud
+from .stepwise import Steps
 
 
 def load(context: bpy.types.Context, path: Path) -> None:
@@ -31,11 +32,20 @@ def load(context: bpy.types.Context, path: Path) -> None:
         return Result(**fields), blender_points.from_cloud(cloud, metres_per_unit), surface
 
     def done(read: tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]) -> None:
-        result, points, surface = read
+        current.stepwise.run(lambda: into_scene(*read), failed)
+
+    def into_scene(
+        result: Result, points: blender_points.BlenderPoints, surface: blender_surface.BlenderSurface | None
+    ) -> Steps:
+        draft = yield from build.draft_in_steps(points, surface, None)
         target = bpy.data.scenes.get(scene_name) or bpy.context.scene
-        built = build.build(target, points, surface, result, recipe, None, 0.0)
+        built = build.build(target, points, surface, result, recipe, None, 0.0, draft)
         current.last_root = built.root.name
+        yield
         bpy.ops.ed.undo_push(message="Import Gaussian Splats")
+
+    def failed(error: ImageTo3DError) -> None:
+        current.failure = error
 
     current.background.run(work, done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,46 @@ class Built:
     surface: bpy.types.Object | None = None
 
 
+@dataclass
+class Draft:
+    """Data-blocks of a result that no object uses yet.
+
+    Attributes:
+        cloud: the points; None where this Blender makes them out of an object.
+        mesh: the surface; None without one.
+        image: the photo, for the surface; None where Blender cannot read it.
+    """
+
+    cloud: bpy.types.PointCloud | None = None
+    mesh: bpy.types.Mesh | None = None
+    image: bpy.types.Image | None = None
+
+
+def draft_in_steps(
+    points: BlenderPoints, surface: BlenderSurface | None, source: PhotoSource | None
+) -> Generator[None, None, Draft]:
+    """Make what takes time, a layer at a time; what has been made goes again if the steps are given up.
+
+    Arguments as for :func:`build`. Raises ``ReferenceError`` if somebody takes a data-block away meanwhile, as undo does.
+    """
+    draft = Draft()
+    try:
+        draft.cloud = yield from pointcloud.data_in_steps("Points", points)
+        if surface is not None:
+            draft.image = None if source is None else camera.blender_image(source)
+            if draft.image is not None:
+                surface = replace(surface, uvs=stored_uvs(surface.uvs, camera.orientation(source)))
+            draft.mesh = yield from surfaces.mesh_in_steps("Surface", surface)
+        for data in (draft.cloud, draft.mesh):
+            if data is not None:
+                data.name = data.name  # is it still there?
+    except (GeneratorExit, ReferenceError):
+        pointcloud.discard(draft.cloud)
+        pointcloud.discard(draft.mesh)
+        raise
+    return draft
+
+
 def build(
     scene: bpy.types.Scene,
     points: BlenderPoints,
@@ -50,6 +91,7 @@ def build(
     recipe: dict[str, Any],
     source: PhotoSource | None,
     seconds: float,
+    draft: Draft | None = None,
 ) -> Built:
     """Put a result into a scene.
 
@@ -61,7 +103,10 @@ def build(
         recipe: stored values of the recipe it was made with.
         source: the photo; None for a PLY file.
         seconds: from the button to now.
+        draft: of :func:`draft_in_steps` with the same points, surface and source; made now without one.
     """
+    if draft is None:
+        draft = pointcloud.finished(draft_in_steps(points, surface, source))
     name = Path(result.photo if source is None else source.name).stem or result.photo or "Photo"
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
@@ -70,7 +115,7 @@ def build(
     root.empty_display_size = _ROOT_METRES / scene.unit_settings.scale_length
     root.image_to_3d.role = "ROOT"
     collection.objects.link(root)
-    built = rebuild(scene, root, points, surface, result, recipe, source, seconds)
+    built = rebuild(scene, root, points, surface, result, recipe, source, seconds, draft)
     if built.camera is not None:
         camera.match_render(scene, built.camera, _intrinsics(result))
     if recipe["match_colours"]:
@@ -88,37 +133,38 @@ def rebuild(
     recipe: dict[str, Any],
     source: PhotoSource | None,
     seconds: float,
+    draft: Draft | None = None,
 ) -> Built:
     """Replace the data of the objects below a root; what a person did to the objects stays, what they deleted comes back.
 
     Transforms, parents, modifiers and materials are those of before. Arguments as for :func:`build`.
     """
+    if draft is None:
+        draft = pointcloud.finished(draft_in_steps(points, surface, source))
     found = _by_role(root)
     edited = edits.remember(root)
     collection = next(iter(root.users_collection), scene.collection)
     metres_per_unit = scene.unit_settings.scale_length
 
     cloud = found.get("POINTS")
-    fresh = pointcloud.create(f"{root.name} Points", points, collection)
+    fresh = pointcloud.create(f"{root.name} Points", points, collection, draft.cloud)
     if cloud is None:
+        fresh.data.name = fresh.name
         materials.show_points(fresh)
         cloud = _adopt(fresh, root, "POINTS")
     else:
         _swap_data(cloud, fresh.data, fresh)
 
     mesh = found.get("SURFACE")
-    if surface is None:
+    if draft.mesh is None or surface is None:
         if mesh is not None:
             mesh.data.clear_geometry()
+    elif mesh is None:
+        draft.mesh.name = f"{root.name} Surface"
+        mesh = _adopt(surfaces.create(f"{root.name} Surface", surface, collection, draft.mesh), root, "SURFACE")
+        mesh.data.materials.append(surfaces.material(draft.image))
     else:
-        image = None if source is None else camera.blender_image(source)
-        if image is not None:
-            surface = replace(surface, uvs=stored_uvs(surface.uvs, camera.orientation(source)))
-        if mesh is None:
-            mesh = _adopt(surfaces.create(f"{root.name} Surface", surface, collection), root, "SURFACE")
-            mesh.data.materials.append(surfaces.material(image))
-        else:
-            _swap_data(mesh, surfaces.mesh(mesh.data.name, surface))
+        _swap_data(mesh, draft.mesh)
 
     view = found.get("CAMERA")
     if result.intrinsics is not None:

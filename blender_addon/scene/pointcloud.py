@@ -6,6 +6,9 @@ carry the attributes and a modifier shows them as points.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import TypeVar
+
 import bpy
 import numpy as np
 
@@ -30,6 +33,9 @@ _FIELDS = {
 }
 
 
+_T = TypeVar("_T")
+
+
 def can_resize() -> bool:
     """Blender ≥ 5.1."""
     return "resize" in bpy.types.PointCloud.bl_rna.functions
@@ -41,34 +47,77 @@ def can_convert() -> bool:
     return "POINTCLOUD" in {item.identifier for item in target.enum_items_static}
 
 
-def create(name: str, points: BlenderPoints, collection: bpy.types.Collection) -> bpy.types.Object:
+def data_in_steps(name: str, points: BlenderPoints) -> Generator[None, None, bpy.types.PointCloud | None]:
+    """A PointCloud that no object uses yet, one layer after the other; None where this Blender makes one only out of an object."""
+    if not can_resize():
+        return None
+    data = bpy.data.pointclouds.new(name)
+    try:
+        data.resize(len(points))
+        yield
+        _write(data, "position", "FLOAT_VECTOR", points.positions)
+        yield
+        yield from _layers_in_steps(data, points)
+    except (GeneratorExit, ReferenceError):
+        discard(data)
+        raise
+    return data
+
+
+def create(
+    name: str, points: BlenderPoints, collection: bpy.types.Collection, data: bpy.types.PointCloud | None = None
+) -> bpy.types.Object:
     """An object in ``collection`` whose points carry ``position``, ``radius``, ``colour``, ``scale``, ``rotation``, ``opacity``
     and, where they come from a picture, ``cell``, and, where some show what no photo shows, ``invented``.
 
-    It is a PointCloud where this Blender can make one, else a Mesh of vertices.
+    It is a PointCloud where this Blender can make one, else a Mesh of vertices. ``data`` is that of :func:`data_in_steps`.
     """
-    if can_resize():
-        data = bpy.data.pointclouds.new(name)
-        data.resize(len(points))
-        _write(data, "position", "FLOAT_VECTOR", points.positions)
+    if data is None:
+        data = finished(data_in_steps(name, points))
+    if data is not None:
         obj = bpy.data.objects.new(name, data)
         collection.objects.link(obj)
     else:
         obj = _vertices(name, points.positions, collection)
         if can_convert():
             _convert(obj)
-    data = obj.data
-    _write(data, "radius", "FLOAT", points.radii)
-    _write(data, COLOUR, "FLOAT_COLOR", points.colours)
-    _write(data, "scale", "FLOAT_VECTOR", points.scales)
-    _write(data, "rotation", "QUATERNION", points.rotations)
-    _write(data, "opacity", "FLOAT", points.opacities)
-    if points.cells is not None:
-        _write(data, CELL, "INT", points.cells)
-    if points.invented is not None:
-        _write(data, INVENTED, "BOOLEAN", points.invented)
-    data.update_tag()
+        finished(_layers_in_steps(obj.data, points))
+    obj.data.update_tag()
     return obj
+
+
+def finished(steps: Generator[None, None, _T]) -> _T:
+    """What steps come to when they are done at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def discard(data: bpy.types.ID | None) -> None:
+    """Remove a data-block that is no longer wanted, if it is still there."""
+    try:
+        if data is not None:
+            bpy.data.batch_remove([data])
+    except ReferenceError:
+        pass
+
+
+def _layers_in_steps(data: bpy.types.ID, points: BlenderPoints) -> Generator[None, None, None]:
+    layers = [
+        ("radius", "FLOAT", points.radii),
+        (COLOUR, "FLOAT_COLOR", points.colours),
+        ("scale", "FLOAT_VECTOR", points.scales),
+        ("rotation", "QUATERNION", points.rotations),
+        ("opacity", "FLOAT", points.opacities),
+        (CELL, "INT", points.cells),
+        (INVENTED, "BOOLEAN", points.invented),
+    ]
+    for name, kind, values in layers:
+        if values is not None:
+            _write(data, name, kind, values)
+            yield
 
 
 def _write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:

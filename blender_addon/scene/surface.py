@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import bpy
 import numpy as np
 
 from image_to_3d.core.blender_surface import BlenderSurface
 
 from .edits import POINT
-from .pointcloud import COLOUR
+from .pointcloud import COLOUR, discard, finished
 
 _NAME = "Image to 3D Surface"
 _UVS = "UVMap"
+_SELECTION = (".select_vert", ".select_edge", ".select_poly")
 
 
-def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
+def mesh_in_steps(name: str, surface: BlenderSurface) -> Generator[None, None, bpy.types.Mesh]:
     """A new mesh of the quads, with UVs and, for photos that Blender cannot read, colours at the vertices."""
     data = bpy.data.meshes.new(name)
     faces = len(surface.corners) // 4
-    data.vertices.add(len(surface.vertices))
-    data.attributes["position"].data.foreach_set("vector", surface.vertices.reshape(-1))
-    data.edges.add(len(surface.edges))
-    data.loops.add(len(surface.corners))
-    # By way of the attributes these are plain copies; by way of `edges` and `loops` Blender sets one number after the other.
-    data.attributes[".edge_verts"].data.foreach_set("value", surface.edges.reshape(-1))
-    data.attributes[".corner_vert"].data.foreach_set("value", surface.corners)
-    data.attributes[".corner_edge"].data.foreach_set("value", surface.corner_edges)
-    data.polygons.add(faces)
-    data.polygons.foreach_set("loop_start", np.arange(0, 4 * faces, 4, dtype=np.int32))
-    data.update()
-    data.uv_layers.new(name=_UVS, do_init=False)
-    data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
-    data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))
-    data.attributes.new(POINT, "INT", "POINT").data.foreach_set("value", surface.points)
+    try:
+        data.vertices.add(len(surface.vertices))
+        data.attributes["position"].data.foreach_set("vector", surface.vertices.reshape(-1))
+        data.edges.add(len(surface.edges))
+        data.loops.add(len(surface.corners))
+        # By way of the attributes these are plain copies; by way of `edges` and `loops` Blender sets one number after the other.
+        data.attributes[".edge_verts"].data.foreach_set("value", surface.edges.reshape(-1))
+        data.attributes[".corner_vert"].data.foreach_set("value", surface.corners)
+        data.attributes[".corner_edge"].data.foreach_set("value", surface.corner_edges)
+        yield
+        data.polygons.add(faces)
+        data.polygons.foreach_set("loop_start", np.arange(0, 4 * faces, 4, dtype=np.int32))
+        for mark in _SELECTION:  # marks that editing puts there; without them the mesh is smaller, and copied faster
+            if mark in data.attributes:
+                data.attributes.remove(data.attributes[mark])
+        yield
+        data.update()
+        yield
+        data.uv_layers.new(name=_UVS, do_init=False)
+        data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
+        yield
+        data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))
+        data.attributes.new(POINT, "INT", "POINT").data.foreach_set("value", surface.points)
+        yield
+    except (GeneratorExit, ReferenceError):
+        discard(data)
+        raise
     return data
 
 
-def create(name: str, surface: BlenderSurface, collection: bpy.types.Collection) -> bpy.types.Object:
+def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
+    """:func:`mesh_in_steps`, at once."""
+    return finished(mesh_in_steps(name, surface))
+
+
+def create(
+    name: str, surface: BlenderSurface, collection: bpy.types.Collection, data: bpy.types.Mesh | None = None
+) -> bpy.types.Object:
     """An object of :func:`mesh` that is seen in viewports, so that snapping finds it, and left out of renders."""
-    obj = bpy.data.objects.new(name, mesh(name, surface))
+    obj = bpy.data.objects.new(name, mesh(name, surface) if data is None else data)
     obj.hide_render = True
     collection.objects.link(obj)
     return obj
