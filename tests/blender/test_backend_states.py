@@ -268,7 +268,7 @@ def test_one_that_hangs_is_restarted(quiet: ModuleType, monkeypatch: pytest.Monk
 
 def test_one_that_crashed_is_started_again_by_the_button(addon: ModuleType, panel) -> None:
     session = addon.session.current()
-    assert test_connection(addon, 60) is None
+    assert test_connection(addon, 120) is None
     pid = session.status["pid"]
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     panel.pump_until(lambda: session.welcome is None)
@@ -356,7 +356,7 @@ def test_another_computer_that_does_not_know_us(quiet: ModuleType, panel, tmp_pa
             assert bpy.ops.image_to_3d.copy_authorise_command() == {"FINISHED"}
             public = quiet.preferences.own_public_key()
             subprocess.run([python, "-m", "image_to_3d", "authorise", public], env=environment, check=True)
-            assert test_connection(quiet, 60) is None
+            assert test_connection(quiet, 120) is None
         finally:
             p.terminate()
 

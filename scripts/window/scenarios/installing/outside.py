@@ -11,19 +11,19 @@ from window.runner import Blender, save, side_by_side
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of each."""
     desktop = blender.desktop
-    facts = blender.wait("empty")
+    facts = blender.wait("empty", 300)
     blender.widen_sidebar(facts, 90)
     blender.go_on("empty")
     sidebars = []
     for step in ("connected", "missing"):
-        facts = blender.wait(step)
+        facts = blender.wait(step, 300)
         if facts.get("failure"):
             raise SystemExit(facts["failure"])
         time.sleep(1)
         sidebars.append(blender.sidebar(facts))
         blender.go_on(step)
 
-    blender.wait("question")
+    blender.wait("question", 300)
     desktop.run("xdotool", "mousemove_relative", "3", "3")  # dialogs are drawn again when the mouse moves
     time.sleep(1)
     question = desktop.picture("question")
@@ -31,7 +31,7 @@ def drive(blender: Blender, output: Path) -> None:
     desktop.keys("Return")
 
     for step in ("installing", "failed"):
-        facts = blender.wait(step)
+        facts = blender.wait(step, 300)
         time.sleep(1)
         sidebars.append(blender.sidebar(facts))
         blender.go_on(step)
