@@ -24,6 +24,8 @@ def _make(addon) -> Iterator[float]:
     bpy.ops.ed.undo_push(message="Settings")
     while session.busy:
         yield 0.05
+    if session.failure is not None:
+        raise session.failure
     bpy.ops.image_to_3d.level(align=True)
     while session.busy:
         yield 0.05
