@@ -162,7 +162,7 @@ class Panel:
     def generate(self):
         """Press, wait, and give the objects that came."""
         self.press()
-        self.session.wait(60)
+        self.session.wait(200)
         return self.package.scene.build.find(self.bpy.data.objects[self.session.last_root])
 
 
