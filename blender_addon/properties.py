@@ -23,7 +23,7 @@ from bpy.props import (
 
 from .editing.state import Editing
 from .engines import ENGINE_ITEMS
-from .measuring import dimension_state, state
+from .measuring import dimension_state, inspection_state, state
 from .render_settings import FinalPicture, RenderSettings
 from .scene import display, filled
 
@@ -186,6 +186,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     calibration: PointerProperty(type=state.Calibration)
     editing: PointerProperty(type=Editing)
     dimension: PointerProperty(type=dimension_state.Dimension)
+    inspection: PointerProperty(type=inspection_state.Inspection)
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
     filled: EnumProperty(
         name="Filled",
@@ -246,6 +247,7 @@ def has_photo(root: bpy.types.Object) -> bool:
 _CLASSES = (
     *state.CLASSES,
     *dimension_state.CLASSES,
+    *inspection_state.CLASSES,
     Editing,
     Recipe,
     Outcome,

@@ -148,6 +148,8 @@ def _batch(obj: bpy.types.Object, share: float, solid: bool) -> gpu.types.GPUBat
     layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
     layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
     columns = {name: pointcloud.read(obj, name) for name in ("position", "radius", pointcloud.COLOUR)}
+    if pointcloud.DEVIATION_COLOUR in obj.data.attributes:
+        columns[pointcloud.COLOUR] = pointcloud.read(obj, pointcloud.DEVIATION_COLOUR)
     if edits.has_selection(obj):
         columns[pointcloud.COLOUR][edits.selection(obj)] = _SELECTED
     seen = np.flatnonzero(edits.kept(obj))

@@ -9,7 +9,17 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-_PARTS = ("analysis", "levelling", "calibrating", "dimensions", "laser", "panels", "dimension_panels")
+_PARTS = (
+    "analysis",
+    "levelling",
+    "calibrating",
+    "dimensions",
+    "laser",
+    "plane_report",
+    "panels",
+    "dimension_panels",
+    "plane_panels",
+)
 """In the order of registration: panels after the panels that they hang below. ``state`` is registered by ``properties``, because
 its groups hang on objects; that is also why the parts are imported only here, when ``properties`` is there."""
 

@@ -17,7 +17,7 @@ from .. import session
 from ..scene import build
 from .chosen import shown_root
 
-_NAVIGATION = {
+NAVIGATION = {
     "MIDDLEMOUSE",
     "WHEELUPMOUSE",
     "WHEELDOWNMOUSE",
@@ -101,7 +101,7 @@ class PicksPoints:
             self._end(context)
             return {"CANCELLED"}
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"} if event.type in _NAVIGATION else {"RUNNING_MODAL"}
+            return {"PASS_THROUGH"} if event.type in NAVIGATION else {"RUNNING_MODAL"}
         try:
             point = under_mouse(context, event, root)
         except ImageTo3DError as error:

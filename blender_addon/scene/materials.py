@@ -11,17 +11,19 @@ NAME = "Image to 3D Points"
 
 def points_material() -> bpy.types.Material:
     """Emission of the colour attribute: a photo already contains its light."""
-    material = bpy.data.materials.get(NAME)
-    if material is not None:
-        return material
-    material = bpy.data.materials.new(NAME)
+    return bpy.data.materials.get(NAME) or emission_of(NAME, COLOUR)
+
+
+def emission_of(name: str, colour: str) -> bpy.types.Material:
+    """A new material that shows a colour attribute as it is."""
+    material = bpy.data.materials.new(name)
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True  # always on since 5.0, and deprecated there
     tree = material.node_tree
     tree.nodes.clear()
     attribute = tree.nodes.new("ShaderNodeAttribute")
     attribute.attribute_type = "GEOMETRY"
-    attribute.attribute_name = COLOUR
+    attribute.attribute_name = colour
     attribute.location = (-400, 0)
     emission = tree.nodes.new("ShaderNodeEmission")
     emission.location = (-200, 0)
@@ -37,6 +39,22 @@ def show_points(obj: bpy.types.Object) -> None:
     obj.data.materials.append(material)
     if obj.type == "MESH":
         obj.modifiers.new("Points", "NODES").node_group = _vertices_to_points(material)
+
+
+def use(obj: bpy.types.Object, material: bpy.types.Material) -> None:
+    """Give a point object another material in place of its first."""
+    if len(obj.data.materials):
+        obj.data.materials[0] = material
+    else:
+        obj.data.materials.append(material)
+    for modifier in obj.modifiers:
+        if modifier.type == "NODES" and modifier.node_group is not None and modifier.node_group.name.startswith(NAME):
+            tree = _vertices_to_points(points_material())
+            if material != points_material():
+                tree = tree.copy()
+                node = next(node for node in tree.nodes if node.bl_idname == "GeometryNodeSetMaterial")
+                node.inputs["Material"].default_value = material
+            modifier.node_group = tree
 
 
 def _vertices_to_points(material: bpy.types.Material) -> bpy.types.NodeTree:

@@ -17,6 +17,9 @@ from image_to_3d.core.blender_points import BlenderPoints
 COLOUR = "colour"
 """Not "color": Cycles renders a point-cloud attribute of that name black."""
 
+DEVIATION_COLOUR = "deviation_colour"
+"""Colours of a heat map, shown instead of the photo's own while it is there."""
+
 CELL = "cell"
 """Cell of the picture grid that a point was made from, so that measuring finds its neighbours again."""
 
@@ -55,7 +58,7 @@ def data_in_steps(name: str, points: BlenderPoints) -> Generator[None, None, bpy
     try:
         data.resize(len(points))
         yield
-        _write(data, "position", "FLOAT_VECTOR", points.positions)
+        write(data, "position", "FLOAT_VECTOR", points.positions)
         yield
         yield from _layers_in_steps(data, points)
     except (GeneratorExit, ReferenceError):
@@ -116,11 +119,12 @@ def _layers_in_steps(data: bpy.types.ID, points: BlenderPoints) -> Generator[Non
     ]
     for name, kind, values in layers:
         if values is not None:
-            _write(data, name, kind, values)
+            write(data, name, kind, values)
             yield
 
 
-def _write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:
+def write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:
+    """Set an attribute of all points: (N,) or (N, k)."""
     if name not in data.attributes:
         data.attributes.new(name, kind, "POINT")
     attribute = data.attributes[name]  # taken anew: making a layer may move the others
@@ -130,7 +134,7 @@ def _write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None
 def _vertices(name: str, positions: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(positions))
-    _write(mesh, "position", "FLOAT_VECTOR", positions)
+    write(mesh, "position", "FLOAT_VECTOR", positions)
     obj = bpy.data.objects.new(name, mesh)
     collection.objects.link(obj)
     return obj

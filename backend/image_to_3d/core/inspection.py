@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .calibration import Scale
+from .colour import srgb8_to_linear
+from .colourmaps import apply_colour_map
 from .errors import ErrorCode, ImageTo3DError
 from .measuring import CONFIDENCE_95
 from .planes import Plane, angle_between, fit_plane
@@ -51,6 +54,36 @@ def polygon_mask(polygon: Array, grid: SurfaceGrid) -> Mask:
         at = u0 + (v - v0) * (u1 - u0) / (v1 - v0)
         inside ^= crosses[:, None] & (u[None, :] < at[:, None])
     return inside
+
+
+def runs_of_mask(mask: Mask) -> str:
+    """Marked cells as text, "rows columns: start length start length …" of flat cells."""
+    rows, cols = mask.shape
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask.ravel(), [False]]).astype(np.int8)))
+    numbers = (f"{start} {end - start}" for start, end in edges.reshape(-1, 2))
+    return f"{rows} {cols}: {' '.join(numbers)}"
+
+
+def mask_of_runs(text: str, rows: int, cols: int) -> Mask:
+    """Inverse of :func:`runs_of_mask`, for a grid (rows, cols) that may be finer or coarser.
+
+    Raises:
+        ValueError: the text is none of :func:`runs_of_mask`.
+    """
+    size, _, numbers = text.partition(":")
+    own_rows, own_cols = (int(n) for n in size.split())
+    mask = np.zeros(own_rows * own_cols, bool)
+    for start, length in np.array(numbers.split(), np.int64).reshape(-1, 2):
+        mask[start : start + length] = True
+    row = ((np.arange(rows) + 0.5) * own_rows / rows).astype(np.int64)
+    col = ((np.arange(cols) + 0.5) * own_cols / cols).astype(np.int64)
+    return np.asarray(mask.reshape(own_rows, own_cols)[np.ix_(row, col)])
+
+
+def deviation_colours(deviation_m: Array, limit_m: float) -> NDArray[np.float32]:
+    """Linear RGB (..., 3) of distances from a plane (...): blue behind it, green on it, red in front, both ends at ± limit."""
+    position = 0.5 + 0.5 * np.asarray(deviation_m, np.float64) / max(limit_m, 1e-9)
+    return srgb8_to_linear(apply_colour_map(position, "turbo"))
 
 
 def azimuth(normal: Array, up: Array, heading_deg: float) -> float | None:
