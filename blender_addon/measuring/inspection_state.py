@@ -55,40 +55,6 @@ class PlaneEntry(bpy.types.PropertyGroup):
     scale_sd: FloatProperty()
 
 
-class Inspection(bpy.types.PropertyGroup):
-    """The plane reports of a photo."""
-
-    planes: CollectionProperty(type=PlaneEntry)
-    active: IntProperty()
-    north_by_hand: BoolProperty(
-        name="North by Hand",
-        description="Type the compass direction of the view instead of taking it from the photo",
-        update=lambda self, context: _on_heading(self, context),
-    )
-    heading: FloatProperty(
-        name="View Direction",
-        description="Compass direction in which the photo's camera looks, clockwise from north",
-        subtype="ANGLE",
-        min=0.0,
-        max=math.tau,
-        update=lambda self, context: _on_heading(self, context),
-    )
-    heat_map: BoolProperty(
-        name="Deviation",
-        description="Colour the points of the reported planes by their distance from the plane",
-        update=lambda self, context: _on_heat_map(self, context),
-    )
-    heat_range: FloatProperty(
-        name="Range",
-        description="Distance from the plane at which the colours end. 0: three times the RMS of each plane",
-        subtype="DISTANCE",
-        min=0.0,
-        soft_max=0.1,
-        precision=4,
-        update=lambda self, context: _on_heat_map(self, context),
-    )
-
-
 def _on_heat_map(inspection: Inspection, _: bpy.types.Context) -> None:
     from . import heat_map
 
@@ -99,6 +65,40 @@ def _on_heading(inspection: Inspection, _: bpy.types.Context) -> None:
     from . import plane_report
 
     plane_report.turn(inspection.id_data)
+
+
+class Inspection(bpy.types.PropertyGroup):
+    """The plane reports of a photo."""
+
+    planes: CollectionProperty(type=PlaneEntry)
+    active: IntProperty()
+    north_by_hand: BoolProperty(
+        name="North by Hand",
+        description="Type the compass direction of the view instead of taking it from the photo",
+        update=_on_heading,
+    )
+    heading: FloatProperty(
+        name="View Direction",
+        description="Compass direction in which the photo's camera looks, clockwise from north",
+        subtype="ANGLE",
+        min=0.0,
+        max=math.tau,
+        update=_on_heading,
+    )
+    heat_map: BoolProperty(
+        name="Deviation",
+        description="Colour the points of the reported planes by their distance from the plane",
+        update=_on_heat_map,
+    )
+    heat_range: FloatProperty(
+        name="Range",
+        description="Distance from the plane at which the colours end. 0: three times the RMS of each plane",
+        subtype="DISTANCE",
+        min=0.0,
+        soft_max=0.1,
+        precision=4,
+        update=_on_heat_map,
+    )
 
 
 CLASSES = (Corner, PlaneEntry, Inspection)

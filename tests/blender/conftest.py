@@ -176,3 +176,24 @@ def panel(addon: ModuleType, backend: None) -> Panel:
 def panel_without_backend(addon: ModuleType) -> Panel:
     """The panel of the installed extension."""
     return Panel(addon)
+
+
+_saved: dict[str, str] = {}
+
+
+@pytest.fixture
+def sample_root(panel: Panel, tmp_path_factory: pytest.TempPathFactory):
+    """The root of the sample room at a quarter of its density, made once and then opened from a file."""
+    import bpy
+
+    if not _saved:
+        panel.choose_sample()
+        panel.recipe.density = "QUARTER"
+        panel.generate()
+        path = tmp_path_factory.mktemp("sample") / "sample.blend"
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+        _saved["path"], _saved["root"] = str(path), panel.session.last_root
+    bpy.ops.wm.open_mainfile(filepath=_saved["path"])
+    bpy.ops.ed.undo_push(message="Start")
+    panel.session.last_root = _saved["root"]
+    return bpy.data.objects[_saved["root"]]

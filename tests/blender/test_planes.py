@@ -18,21 +18,19 @@ DOOR = "45,200 135,208 135,460 45,480"
 
 
 @pytest.fixture
-def root(panel):
-    panel.choose_sample()
-    panel.recipe.density = "HALF"
-    return panel.generate().root
+def root(sample_root):
+    return sample_root
 
 
 def report(panel, **arguments) -> None:
     assert bpy.ops.image_to_3d.report_plane(**arguments) == {"FINISHED"}
-    panel.session.wait(60)
+    panel.session.wait(200)
 
 
 def refused(panel, **arguments) -> str:
     panel.session.failure = None
     bpy.ops.image_to_3d.report_plane(**arguments)
-    panel.finish()
+    panel.finish(200)
     return str(panel.session.failure)
 
 
@@ -51,7 +49,7 @@ def test_a_marked_door_is_upright_and_faces_east(panel, addon, root) -> None:
     root.scale = (2, 2, 2)
     area = entry.area_m2
     assert bpy.ops.image_to_3d.refresh_planes() == {"FINISHED"}
-    panel.session.wait(60)
+    panel.session.wait(200)
     assert entry.area_m2 == pytest.approx(4 * area, rel=1e-3) and entry.tilt_deg == pytest.approx(90, abs=0.3)
 
 
@@ -77,7 +75,7 @@ def test_selected_vertices_and_annotations_mark_regions(panel, addon, root) -> N
         assert entry.tilt_deg == pytest.approx(90, abs=0.3)
     assert by_vertices.points > 0.7 * np.count_nonzero(inside), "the cells between its vertices count as well"
     assert bpy.ops.image_to_3d.refresh_planes() == {"FINISHED"}
-    panel.session.wait(60)
+    panel.session.wait(200)
     assert by_vertices.tilt_deg == pytest.approx(90, abs=0.3)
 
 

@@ -13,7 +13,7 @@ WORDS = {
     "Draw around a surface of the photo.": "请围绕照片中的一个表面绘制。",
     "Drag around one flat surface. Esc gives up.": "请围绕一个平整表面拖动。按 Esc 放弃。",
     "Planes": "平面",
-    "CSV": "CSV",
+    "CSV": "CSV 表格",
     "The photo does not tell north": "照片未给出北向",
     "Selected Vertices": "选中的顶点",
     "Annotation": "标注",
