@@ -27,7 +27,7 @@ from image_to_3d.core.surface import SurfaceGrid
 
 from .. import session
 from ..scene import build, camera
-from . import analysis, anchors, cloud, dimension_objects, dimensions, levelling, scale
+from . import analysis, anchors, cloud, dimension_objects, dimensions, levelling, plane_report, scale
 
 
 def known_of(root: bpy.types.Object) -> tuple[KnownAnchors, ...]:
@@ -65,15 +65,17 @@ def write_again(scene: bpy.types.Scene, root: bpy.types.Object, again: Again) ->
 
 
 def remeasure_later(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
-    """Have the dimensions of a photo measured anew once its new points are known; an undo step of its own."""
-    if not any(dimension_objects.of(root)):
+    """Have the dimensions and planes of a photo measured anew once its points are known; an undo step of its own."""
+    if not any(dimension_objects.of(root)) and not len(root.image_to_3d.inspection.planes):
         return
     names = scene.name, root.name
 
     def then(found: analysis.Analysis) -> None:
         current = _still(*names)
         if current is not None:
+            bpy.context.view_layer.update()
             dimensions.remeasure(current[1], current[0], found)
+            plane_report.remeasure(current[1], current[0], found)
             bpy.ops.ed.undo_push(message="Update Dimensions")
 
     if cloud.measurable(root):
@@ -198,6 +200,8 @@ def _finish(
         levelling.apply_again(root, stood)
     _reach(scene, root)
     dimensions.refresh(root, scene)
+    if len(root.image_to_3d.inspection.planes):  # areas, and with another shape tilts as well
+        remeasure_later(scene, root)
     bpy.ops.ed.undo_push(message="Calibrate" if known else "Remove Calibration")
 
 

@@ -20,8 +20,8 @@ from image_to_3d.core.room import RoomReport, WallExtent, room_report
 from .. import session
 from . import analysis, anchors, cloud, dimension_objects, scale
 from .analysis import Analysis
+from .chosen import OnPhoto, shown_root, start
 from .dimension_objects import Dimension
-from .levelling import start
 from .picking import PicksPoints
 
 ROOM = frozenset(["HEIGHT", "DISTANCE", "WIDTH", "WALL_HEIGHT"])
@@ -195,16 +195,10 @@ def chosen_places(context: bpy.types.Context) -> list[Vector]:
     return [o.matrix_world.translation.copy() for o in context.selected_objects if o.image_to_3d.role == "NONE"]
 
 
-class OfPhoto:
-    """Operators on the photo that is shown in the panel."""
+class OfPhoto(OnPhoto):
+    """Operators on a photo that can be measured."""
 
     bl_options = {"REGISTER"}  # the objects come later, with an undo step of their own
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a photo that can be measured."""
-        root = session.shown_root(context)
-        return root is not None and cloud.measurable(root)
 
 
 class IMAGE_TO_3D_OT_measure_room(OfPhoto, bpy.types.Operator):
@@ -268,7 +262,7 @@ class IMAGE_TO_3D_OT_remove_dimensions(OfPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete them."""
-        every = list(dimension_objects.of(session.shown_root(context)))
+        every = list(dimension_objects.of(shown_root(context)))
         for obj in [o for o in every if o.select_get()] or every:
             dimension_objects.remove(obj)
         return {"FINISHED"}
@@ -288,7 +282,7 @@ def later(
         step: name of the undo step.
         work: may raise ImageTo3DError, which becomes the session's failure.
     """
-    root_name, scene_name = session.shown_root(context).name, context.scene.name
+    root_name, scene_name = shown_root(context).name, context.scene.name
 
     def then(found: Analysis) -> None:
         root, scene = bpy.data.objects.get(root_name), bpy.data.scenes.get(scene_name)

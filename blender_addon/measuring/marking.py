@@ -15,6 +15,7 @@ from image_to_3d.core.inspection import box_polygon
 
 from .. import session
 from . import cloud, picking
+from .chosen import shown_root
 
 _COLOUR = (1.0, 0.6, 0.1, 1.0)
 _STEP_PX = 4.0
@@ -33,7 +34,7 @@ class Marks:
             return self.execute(context)
         if context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)
-        self._root = session.shown_root(context).name
+        self._root = shown_root(context).name
         self._drawn: list[tuple[float, float]] = []
         self._pressed = False
         arguments = (self._drawn, self.by == "BOX")
@@ -73,7 +74,7 @@ class Marks:
         try:
             pixels = photo_pixels(root, region, context.space_data.region_3d, drawn)
         except ImageTo3DError as error:
-            return picking.failed(self, error)
+            return session.refuse(self, error)
         self.outline = " ".join(f"{u:.3f},{v:.3f}" for u, v in pixels)
         return self.execute(context)
 

@@ -29,10 +29,10 @@ from .. import session
 from ..scene import build
 from . import analysis, cloud, heat_map, scale
 from .analysis import Analysis
+from .chosen import shown_root
 from .dimensions import OfPhoto, later
 from .inspection_state import Inspection, PlaneEntry
 from .marking import Marks
-from .picking import failed
 
 Region = NDArray[np.floating] | NDArray[np.bool_]
 """A polygon (N, 2) of photo pixels, or marked cells (rows, cols) of the grid."""
@@ -219,11 +219,11 @@ class IMAGE_TO_3D_OT_report_plane(OfPhoto, Marks, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Report the region that was given, drawn or selected."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         try:
             places = self._places(context, root)
         except ImageTo3DError as error:
-            return failed(self, error)
+            return session.refuse(self, error)
         vertices = self.by == "VERTICES" and not self.outline
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
@@ -273,7 +273,7 @@ class IMAGE_TO_3D_OT_remove_plane(OfPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it; −1 removes all."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         inspection: Inspection = root.image_to_3d.inspection
         if self.index < 0:
             inspection.planes.clear()
@@ -294,7 +294,7 @@ class IMAGE_TO_3D_OT_export_planes(OfPhoto, bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        table = rows(session.shown_root(context))
+        table = rows(shown_root(context))
         if not table:
             self.report({"WARNING"}, "There are no planes to save yet.")
             return {"CANCELLED"}
@@ -302,7 +302,7 @@ class IMAGE_TO_3D_OT_export_planes(OfPhoto, bpy.types.Operator, ExportHelper):
         try:
             write_plane_table(self.filepath, table)
         except ImageTo3DError as error:
-            return failed(self, error)
+            return session.refuse(self, error)
         return {"FINISHED"}
 
 

@@ -292,3 +292,17 @@ def test_a_laser_beside_the_surface_is_refused(panel, addon, root) -> None:
     assert bpy.ops.image_to_3d.laser(points=(0, 1, 0.2)) == {"FINISHED"}
     panel.finish(200)
     assert panel.session.failure is not None and not dimensions(addon, root)
+
+
+def test_a_calibration_writes_the_lengths_anew(panel, addon, root) -> None:
+    press(panel, bpy.ops.image_to_3d.measure_room)
+    height = of_kind(addon, root, "HEIGHT")[0]
+    before = height.image_to_3d.dimension.half_m
+    ends = np.array([world_of(root, addon, point) for point in named("door_height")["points_cam"]])
+    measuring = addon.measuring
+    places = measuring.cloud.to_camera_frame(root, ends)
+    then = measuring.calibration.add(bpy.context.scene, root, places, 2 * named("door_height")["length_m"])
+    measuring.analysis.request(root, then)
+    panel.session.wait(200)
+    assert text(height).startswith("≈ 5.2") and world_length(height) == pytest.approx(5.2, rel=0.005)
+    assert height.image_to_3d.dimension.half_m < before, "a known length narrows the interval"
