@@ -189,7 +189,8 @@ def sample_root(panel: Panel, tmp_path_factory: pytest.TempPathFactory):
     if not _saved:
         panel.choose_sample()
         panel.recipe.density = "QUARTER"
-        panel.generate()
+        panel.press()
+        panel.session.wait(240)
         path = tmp_path_factory.mktemp("sample") / "sample.blend"
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
         _saved["path"], _saved["root"] = str(path), panel.session.last_root
