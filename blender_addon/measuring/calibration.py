@@ -200,7 +200,7 @@ def _finish(
         levelling.apply_again(root, stood)
     _reach(scene, root)
     dimensions.refresh(root, scene)
-    if len(root.image_to_3d.inspection.planes):  # areas, and with another shape tilts as well
+    if not solution.bend and len(root.image_to_3d.inspection.planes):  # their areas have changed
         remeasure_later(scene, root)
     bpy.ops.ed.undo_push(message="Calibrate" if known else "Remove Calibration")
 
