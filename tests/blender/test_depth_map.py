@@ -21,7 +21,7 @@ def press(panel) -> None:
 
 
 def test_the_depth_map_is_an_image_near_is_bright(panel) -> None:
-    from image_to_3d.core.heat_maps import heat_map
+    from image_to_3d.core.heat_maps import HeatScale, heat_map
 
     panel.choose_sample()
     panel.recipe.density, panel.recipe.depth_max = "QUARTER", 2.0  # the image is whole all the same
@@ -38,7 +38,7 @@ def test_the_depth_map_is_an_image_near_is_bright(panel) -> None:
     brightness = shown[..., :3].sum(axis=2)
     assert brightness[-40:].mean() > 2 * brightness[300:340, 400:560].mean()  # floor before the camera, far wall
     # The darkest and the brightest colours of the map are there, and no other colours.
-    scale = heat_map(np.linspace(0, 1, 256)[None])[0].astype(int)
+    scale = heat_map(np.linspace(0, 1, 1024)[None], HeatScale(0.0, 1.0))[0].astype(int)
     some = np.rint(shown[::37, ::41, :3].reshape(-1, 3) * 255).astype(int)
     assert np.abs(some[:, None] - scale[None]).max(axis=2).min(axis=1).max() <= 2
 

@@ -10,8 +10,10 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 
 def instances(obj) -> int:
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    ours = [i for i in depsgraph.object_instances if i.is_instance and i.parent and i.parent.original == obj]
-    return sum(i.object.type != "POINTCLOUD" for i in ours)  # before 4.5 the points themselves are one
+    return sum(  # an instance is gone when the next one is looked at; before 4.5 the points themselves are one
+        i.is_instance and i.parent is not None and i.parent.original == obj and i.object.type != "POINTCLOUD"
+        for i in depsgraph.object_instances
+    )
 
 
 def modifiers(obj) -> list:
