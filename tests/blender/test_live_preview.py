@@ -270,6 +270,7 @@ def test_a_post_half_in_the_floor_is_half_visible(viewport, built, photo_view) -
     )  # bare floor near the door
     assert found
     built.surface.hide_set(True)
+    bpy.context.view_layer.update()  # else the first picture still holds the surface
     viewport.settle(*photo_view)
     before = {overlay: viewport.draw_scene(*photo_view, overlay) for overlay in (True, False)}
     seen = {}
