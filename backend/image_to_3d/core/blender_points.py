@@ -39,7 +39,7 @@ class BlenderPoints:
         scales: (N, 3), standard deviations along the Gaussian's own axes.
         rotations: (N, 4), unit quaternions (w, x, y, z).
         opacities: (N,).
-        extent_m: size along X, Y, Z of the box around the middle 98 % of the points, metres.
+        extent_m: size along X, Y, Z of the box around the middle 98 % of the points that the photo shows, metres.
         far: largest distance from the camera along its axis, Blender units; 0 for no points.
         near: smallest such distance.
         cells: (N,) int32, cell of the picture grid of each point; None for clouds without one.
@@ -79,7 +79,7 @@ def from_cloud(cloud: GaussianCloud, metres_per_unit: float = 1.0) -> BlenderPoi
     hidden = invented(cloud)
     positions = points_to_blender(cloud.positions)
     scales = cloud.scales
-    extent = _extent(positions)
+    extent = _extent(positions[~hidden])
     if metres_per_unit != 1.0:
         positions = positions / np.float32(metres_per_unit)
         scales = scales / np.float32(metres_per_unit)
