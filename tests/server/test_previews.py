@@ -366,7 +366,7 @@ def test_a_backend_elsewhere_sends_small_pictures_and_one_here_does_not(client: 
         thread = FrameThread(lambda endpoint=endpoint: endpoint)
         try:
             asked = []
-            thread.bandwidth.bytes_per_second = 1e6
+            thread.bandwidth.bytes_per_second = 1e5
             thread.bandwidth.measured = lambda size, seconds, asked=asked: asked.append(size)  # type: ignore[method-assign]
             thread.submit(picture(scene, 64, 48))
             (event,) = collect(thread, 30, lambda seen: bool(seen))

@@ -23,9 +23,10 @@ def read_scene(path: str | Path) -> GaussianCloud:
     """Read a ``.ply``, ``.splat`` or ``.spz`` file.
 
     Raises:
-        ImageTo3DError: ``bad_request`` for another suffix, ``image_unreadable`` for a file that holds no Gaussians.
+        ImageTo3DError: ``image_unreadable`` for another suffix, and for a file that holds no Gaussians.
     """
-    return {".ply": read_ply, ".splat": read_splat, ".spz": read_spz}[_suffix(path)](path)
+    suffix = _suffix(path, ErrorCode.IMAGE_UNREADABLE)
+    return {".ply": read_ply, ".splat": read_splat, ".spz": read_spz}[suffix](path)
 
 
 def write_scene(path: str | Path, cloud: GaussianCloud, layout: PlyFormat = "ply") -> None:
@@ -39,7 +40,7 @@ def write_scene(path: str | Path, cloud: GaussianCloud, layout: PlyFormat = "ply
     Raises:
         ImageTo3DError: ``bad_request`` for another suffix; the disk is full or the folder not writable.
     """
-    suffix = _suffix(path)
+    suffix = _suffix(path, ErrorCode.BAD_REQUEST)
     if suffix == ".ply":
         write_ply(path, cloud, layout)
     elif suffix == ".splat":
@@ -48,10 +49,10 @@ def write_scene(path: str | Path, cloud: GaussianCloud, layout: PlyFormat = "ply
         write_spz(path, cloud)
 
 
-def _suffix(path: str | Path) -> str:
+def _suffix(path: str | Path, code: ErrorCode) -> str:
     if not is_scene(path):
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
+            code,
             f"{Path(path).name or path} is no file of Gaussians by its name.",
             f"Give it one of the suffixes {', '.join(SUFFIXES)}.",
         )
