@@ -28,7 +28,7 @@ class Notes:
     def _child(self, *_: object, **__: object) -> Notes:
         return Notes(self)
 
-    row = column = box = split = _child
+    row = column = box = split = grid_flow = _child
 
     def label(self, text: str = "", **_: object) -> None:
         self.texts.append(text)
