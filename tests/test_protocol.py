@@ -96,7 +96,17 @@ def test_the_messages_are_those_of_the_design() -> None:
         "status",
         "shutdown",
     }
-    assert set(m.REPLIES) == {"welcome", "accepted", "progress", "result", "frame", "linear_frame", "state", "error"}
+    assert set(m.REPLIES) == {
+        "welcome",
+        "accepted",
+        "progress",
+        "result",
+        "frame",
+        "linear_frame",
+        "coded_frame",
+        "state",
+        "error",
+    }
 
 
 # --- round trips -----------------------------------------------------------------------------------------------------
