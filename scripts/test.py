@@ -1,6 +1,7 @@
 """Make what the tests need and run all of them: ``python scripts/test.py [--full] [pytest arguments]``.
 
-Lint and types first, then the tests of the package, then the same Blender tests in every Blender whose Python exists here.
+Lint and types first, then the tests of the package, then the tests in Blender: in the newest whose Python exists here, or with
+``--full`` in each of them.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from environments import (
 def main() -> int:
     """0 if everything passed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--full", action="store_true", help="also the slow tests")
+    parser.add_argument("--full", action="store_true", help="also the slow tests, and every Blender")
     parser.add_argument("--no-blender", action="store_true", help="leave the tests in Blender out")
     args, pytest_arguments = parser.parse_known_args()
     try:
         backend = backend_environment()
-        blenders = {} if args.no_blender else {v: blender_environment(v) for v in available_blenders()}
+        found = list(available_blenders())
+        wanted = [] if args.no_blender else found if args.full else found[-1:]
+        blenders = {v: blender_environment(v) for v in wanted}
     except SetupError as failure:
         print(failure, file=sys.stderr)
         return 3
@@ -49,7 +52,7 @@ def main() -> int:
     for version, environment in blenders.items():
         if not _pytest(environment, ["tests/blender", *extra], outcomes, IMAGE_TO_3D_TEST_PYTHON=str(backend.python)):
             failed.append(f"tests in Blender {version}")
-    absent = [] if args.no_blender else [v for v in BLENDERS if v not in blenders]
+    absent = [] if args.no_blender else [v for v in BLENDERS if v not in found]
     if absent:
         print(f"Not tested, because their Python is absent: Blender {', '.join(absent)}")
     if failed:

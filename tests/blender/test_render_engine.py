@@ -92,7 +92,8 @@ def test_an_orthographic_camera_and_a_placed_photo(room, tmp_path) -> None:
     scene = bpy.context.scene
     scene.frame_end = 1
     room.camera.data.type, room.camera.data.ortho_scale = "ORTHO", 6.0
-    scene.render.pixel_aspect_x = 1.3
+    if bpy.app.version[:2] != (5, 0):  # which cannot write such pixels into an EXR file
+        scene.render.pixel_aspect_x = 1.3
     rendered, expected = render(tmp_path), drawn(tmp_path, "PHOTO")
     expected["depth"] = expected["depth"] * 1.7  # of the photo's frame, which is 1.7 times as large in the scene
     assert_same_picture(rendered, expected)

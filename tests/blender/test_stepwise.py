@@ -63,7 +63,10 @@ def test_nothing_is_seen_before_everything_is_there(half_built) -> None:
         assert set(bpy.data.objects.keys()) == before
         panel.session.pump()
         steps += 1
-    assert steps >= 3 and len(bpy.data.objects) == len(before) + 4
+    least = (
+        3 if "resize" in bpy.types.PointCloud.bl_rna.functions else 1
+    )  # else points are made in one go, by conversion
+    assert steps >= least and len(bpy.data.objects) == len(before) + 4
     panel.finish()
     bpy.ops.ed.undo()
     assert set(bpy.data.objects.keys()) == before, "one undo step for all of it"
