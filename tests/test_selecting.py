@@ -24,7 +24,7 @@ def points(count: int = 2000, seed: int = 0) -> np.ndarray:
 @pytest.fixture(scope="module")
 def room():
     """The sample room in the Blender frame."""
-    from conftest import SAMPLE
+    from backend_process import SAMPLE
 
     photo = load_photo(SAMPLE / "photo.jpg")
     return points_to_blender(lift(photo.pixels, load_depth(SAMPLE / "depth_mm.png"), photo.intrinsics).positions)

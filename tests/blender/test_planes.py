@@ -42,7 +42,7 @@ def test_a_marked_door_is_upright_and_faces_east(panel, addon, root) -> None:
     assert not entry.has_azimuth
     assert 0 < entry.rms_m < 0.01 and entry.area_m2 > 0.5 and entry.points > 1000
     inspection.north_by_hand, inspection.heading = True, np.radians(TRUTH["camera"]["heading_deg_cw_from_north"])
-    assert entry.has_azimuth and entry.azimuth_deg == pytest.approx(90, abs=0.3), "the wall in the west faces east"
+    assert entry.has_azimuth and entry.azimuth_deg == pytest.approx(90, abs=0.5), "the wall in the west faces east"
     root.image_to_3d.outcome.heading_deg = 258.0
     inspection.north_by_hand = False
     assert entry.azimuth_deg == pytest.approx(0, abs=0.3) or entry.azimuth_deg == pytest.approx(360, abs=0.3)
