@@ -77,6 +77,10 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
     k = camera.intrinsics_of(built.camera, bpy.context.scene)
     world_to_camera = axes.world_to_camera_opencv(np.array(built.camera.matrix_world))
     seen = axes.points_to_opencv(world) @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
+    # What is filled behind depth edges is a guess: nothing is measured on it.
+    photographed = np.ones(len(local), bool)
+    if pointcloud.INVENTED in built.points.data.attributes:
+        photographed = ~pointcloud.read(built.points, pointcloud.INVENTED)
     np.savez(
         Path(job["work"]) / "points.npz",
         positions=axes.points_to_opencv(local),
@@ -92,7 +96,7 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
         "warnings": [line for line in outcome.warnings.splitlines() if line],
         "intrinsics": [k.fx, k.fy, k.cx, k.cy],
         "size": [k.width, k.height],
-        "lengths": _lengths(job["truth"], world, k.project(seen)),
+        "lengths": _lengths(job["truth"], world[photographed], k.project(seen[photographed])),
         "seconds": seconds,
     }
 
