@@ -9,6 +9,7 @@ from bpy.app.translations import pgettext_n as n_
 from . import engine_layout, photo_layout, properties, queue_layout, session, trust_layout
 from .backend_panel import draw_notice
 from .layouts import Sidebar, draw_failure, fact, warn
+from .measuring.scale import metres_text
 from .operators.generate import IMAGE_TO_3D_OT_generate
 
 _FOCAL_SOURCES = {
@@ -119,7 +120,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
         fact(column, "Points", f"{outcome.points:,}")
         size = root.matrix_world.median_scale
-        fact(column, "Extent", " × ".join(_length(context, size * metres) for metres in outcome.extent))
+        fact(column, "Extent", " × ".join(metres_text(context, size * metres) for metres in outcome.extent))
         if outcome.size[0]:
             fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
@@ -163,13 +164,6 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
         layout.use_property_decorate = False
         _draw_settings(layout, context, recipe, root.name)
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
-
-
-def _length(context: bpy.types.Context, metres: float) -> str:
-    units = context.scene.unit_settings
-    if units.system == "NONE":
-        return f"{metres:.2f}"
-    return bpy.utils.units.to_string(units.system, "LENGTH", metres, precision=3, split_unit=False)
 
 
 _CLASSES = (

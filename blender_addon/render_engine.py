@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError
 from image_to_3d.core.blender_camera import camera_from_view
 
-from . import session, splat_scenes, translations
+from . import handlers, session, splat_scenes, translations
 from .final_pictures import FinalPictures, in_first_frame
 from .layouts import lines
 from .scene import camera
@@ -197,8 +197,7 @@ def _on_end(*_: Any) -> None:
     _pictures.close()
 
 
-def _handlers() -> tuple[Any, Any]:
-    return bpy.app.handlers.render_complete, bpy.app.handlers.render_cancel
+_HANDLERS = (("render_complete", _on_end), ("render_cancel", _on_end))
 
 
 def register() -> None:
@@ -207,15 +206,12 @@ def register() -> None:
     bpy.utils.register_class(IMAGE_TO_3D_PT_engine)
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.add(ENGINE)
-    for handlers in _handlers():
-        handlers.append(_on_end)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Undo :func:`register`."""
-    for handlers in _handlers():
-        if _on_end in handlers:
-            handlers.remove(_on_end)
+    handlers.remove(_HANDLERS)
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.discard(ENGINE)
     bpy.utils.unregister_class(IMAGE_TO_3D_PT_engine)

@@ -29,7 +29,7 @@ from image_to_3d.protocol.messages import (
     Welcome,
 )
 
-from . import depth_images, installation, photo_source, preferences, properties, translations
+from . import depth_images, handlers, installation, photo_source, preferences, properties, translations
 from .backend_process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 from .background import Background
 from .jobs import Arrival, DepthMapJob, HeatMapArrival, Job
@@ -565,21 +565,18 @@ def _before_undo(*_: Any) -> None:
         _session.stepwise.start_over()
 
 
-def _handlers() -> list[tuple[Any, Any]]:
-    handlers = bpy.app.handlers
-    return [
-        (handlers.load_pre, _on_load),
-        (handlers.undo_pre, _before_undo),
-        (handlers.redo_pre, _before_undo),
-    ]
+_HANDLERS = (
+    ("load_pre", _on_load),
+    ("undo_pre", _before_undo),
+    ("redo_pre", _before_undo),
+)
 
 
 def register() -> None:
     """Make the session; the client's thread starts with the first request."""
     global _session
     _session = Session()
-    for handlers, function in _handlers():
-        handlers.append(function)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
@@ -587,9 +584,7 @@ def unregister() -> None:
     global _session
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    for handlers, function in _handlers():
-        if function in handlers:
-            handlers.remove(function)
+    handlers.remove(_HANDLERS)
     if _session is not None:
         _session.close()
         _session = None

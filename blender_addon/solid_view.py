@@ -15,7 +15,7 @@ import numpy as np
 from bpy.app.handlers import persistent
 from mathutils import Matrix
 
-from . import properties
+from . import handlers, properties
 from .scene import edits, pointcloud, splats
 
 _VERTEX = """
@@ -188,14 +188,12 @@ def _on_other_state(*_: Any) -> None:
         _painter.forget()
 
 
-def _handlers() -> list[tuple[Any, Any]]:
-    handlers = bpy.app.handlers
-    return [
-        (handlers.depsgraph_update_post, _on_update),
-        (handlers.load_post, _on_other_state),
-        (handlers.undo_post, _on_other_state),
-        (handlers.redo_post, _on_other_state),
-    ]
+_HANDLERS = (
+    ("depsgraph_update_post", _on_update),
+    ("load_post", _on_other_state),
+    ("undo_post", _on_other_state),
+    ("redo_post", _on_other_state),
+)
 
 
 def register() -> None:
@@ -203,16 +201,13 @@ def register() -> None:
     global _painter
     _painter = _Painter()
     _painter.start()
-    for handlers, function in _handlers():
-        handlers.append(function)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop painting and free the buffers."""
     global _painter
-    for handlers, function in _handlers():
-        if function in handlers:
-            handlers.remove(function)
+    handlers.remove(_HANDLERS)
     if _painter is not None:
         _painter.stop()
         _painter = None

@@ -24,7 +24,7 @@ from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points
 from image_to_3d.core.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.protocol.messages import Instance, UploadScene, cloud_fields
 
-from . import properties
+from . import handlers, properties
 from .scene import edits, pointcloud
 
 _COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
@@ -377,26 +377,21 @@ def _on_other_state(*_: Any) -> None:
     _residency.changed()
 
 
-def _handlers() -> list[tuple[Any, Any]]:
-    handlers = bpy.app.handlers
-    return [
-        (handlers.depsgraph_update_post, _on_update),
-        (handlers.load_post, _on_other_state),
-        (handlers.undo_post, _on_other_state),
-        (handlers.redo_post, _on_other_state),
-    ]
+_HANDLERS = (
+    ("depsgraph_update_post", _on_update),
+    ("load_post", _on_other_state),
+    ("undo_post", _on_other_state),
+    ("redo_post", _on_other_state),
+)
 
 
 def register() -> None:
     """Watch the data from now on."""
-    for handlers, function in _handlers():
-        handlers.append(function)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop watching."""
-    for handlers, function in _handlers():
-        if function in handlers:
-            handlers.remove(function)
+    handlers.remove(_HANDLERS)
     _forget_names()
     _residency.lost()

@@ -13,7 +13,7 @@ from bpy.props import BoolProperty, EnumProperty
 
 from image_to_3d.core import selecting
 
-from .. import session
+from .. import handlers, session
 from ..scene import edits, pointcloud
 
 
@@ -210,17 +210,18 @@ _CLASSES = (
     IMAGE_TO_3D_OT_restore_all,
 )
 
+_HANDLERS = (("depsgraph_update_post", _on_deleted),)
+
 
 def register() -> None:
     """Register the operators, and watch for deleted boxes."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
-    bpy.app.handlers.depsgraph_update_post.append(_on_deleted)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Undo :func:`register`."""
-    if _on_deleted in bpy.app.handlers.depsgraph_update_post:
-        bpy.app.handlers.depsgraph_update_post.remove(_on_deleted)
+    handlers.remove(_HANDLERS)
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

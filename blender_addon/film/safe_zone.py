@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 import numpy as np
@@ -15,7 +14,7 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.safe_zone import SafeZone, safe_zone
 
-from .. import session
+from .. import handlers, session
 from . import moves
 
 ROLE = "SAFE_ZONE"
@@ -206,16 +205,17 @@ def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = No
     _outside = outside
 
 
+_HANDLERS = (("frame_change_post", _on_frame),)
+
+
 def watch() -> None:
     """Look at every frame of an animation from now on."""
-    bpy.app.handlers.frame_change_post.append(_on_frame)
+    handlers.add(_HANDLERS)
 
 
 def stop_watching() -> None:
     """Undo :func:`watch`."""
-    handlers: list[Any] = bpy.app.handlers.frame_change_post
-    if _on_frame in handlers:
-        handlers.remove(_on_frame)
+    handlers.remove(_HANDLERS)
 
 
 CLASSES = (IMAGE_TO_3D_OT_show_safe_zone, IMAGE_TO_3D_OT_hide_safe_zone, IMAGE_TO_3D_OT_check_camera_move)

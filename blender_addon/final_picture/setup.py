@@ -12,6 +12,7 @@ from mathutils import Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
+from .. import handlers
 from ..render_engine import ENGINE
 from ..scene import build, display, pointcloud
 from . import compositor
@@ -244,22 +245,17 @@ def _before_render(scene: bpy.types.Scene, *_: Any) -> None:
     match(scene)
 
 
-def _handlers() -> tuple[Any, ...]:
-    handlers = bpy.app.handlers
-    return handlers.render_init, handlers.render_pre
+_HANDLERS = (("render_init", _before_render), ("render_pre", _before_render))
 
 
 def watch() -> None:
     """Match the scenes before every picture from now on."""
-    for handlers in _handlers():
-        handlers.append(_before_render)
+    handlers.add(_HANDLERS)
 
 
 def stop_watching() -> None:
     """Undo :func:`watch`."""
-    for handlers in _handlers():
-        if _before_render in handlers:
-            handlers.remove(_before_render)
+    handlers.remove(_HANDLERS)
 
 
 # --- compositor ------------------------------------------------------------------------------------------------------

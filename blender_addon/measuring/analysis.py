@@ -15,7 +15,7 @@ from image_to_3d.core.levelling import Gravity, camera_angles, find_gravity
 from image_to_3d.core.planes import Plane, classify, find_planes
 from image_to_3d.core.surface import SurfaceGrid
 
-from .. import session
+from .. import handlers, session
 from ..scene import build
 from . import cloud
 
@@ -169,13 +169,15 @@ def _on_load(*_: Any) -> None:
     forget()
 
 
+_HANDLERS = (("load_pre", _on_load),)
+
+
 def register() -> None:
     """Forget with every file that is loaded."""
-    bpy.app.handlers.load_pre.append(_on_load)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Undo :func:`register`."""
-    if _on_load in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_on_load)
+    handlers.remove(_HANDLERS)
     forget()

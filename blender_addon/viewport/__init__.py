@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import bpy
 from bpy.app.handlers import persistent
 
+from .. import handlers
 from . import live, panels
 
 
@@ -25,27 +25,22 @@ def _after_save(*_: Any) -> None:
     live.start_timer()
 
 
-def _handlers() -> list[tuple[Any, Any]]:
-    handlers = bpy.app.handlers
-    return [
-        (handlers.load_pre, _before_load),
-        (handlers.save_pre, _before_save),
-        (handlers.save_post, _after_save),
-    ]
+_HANDLERS = (
+    ("load_pre", _before_load),
+    ("save_pre", _before_save),
+    ("save_post", _after_save),
+)
 
 
 def register() -> None:
     """Make the preview, off at first, with its panel and switch."""
     live.start()
     panels.register()
-    for handlers, function in _handlers():
-        handlers.append(function)
+    handlers.add(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop it and leave nothing behind."""
-    for handlers, function in _handlers():
-        if function in handlers:
-            handlers.remove(function)
+    handlers.remove(_HANDLERS)
     panels.unregister()
     live.stop()

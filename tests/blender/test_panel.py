@@ -235,4 +235,4 @@ def test_lengths_are_in_the_units_of_the_scene(panel, draw) -> None:
     bpy.context.scene.unit_settings.system = "IMPERIAL"
     imperial = draw("result", root).text
     width = root.image_to_3d.outcome.extent[0]
-    assert f"{width:.2f} m" in metric and f"{width / 0.3048:.1f}'" in imperial
+    assert f"{width:.3f} m" in metric and f"{int(width / 0.3048)}' " in imperial
