@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -12,6 +13,7 @@ from image_to_3d.io.scenes import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
 from . import properties, session
+from .measuring import cloud as photo_points
 from .scene import build, edits, pointcloud
 from .stepwise import Steps
 
@@ -53,6 +55,9 @@ def load(context: bpy.types.Context, path: Path) -> None:
 def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
     """Export the points that are shown below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
 
+    A PLY of points that stay before the camera of their photo keeps camera and picture grid, so it can be measured, and what was
+    filled in stays marked.
+
     Args:
         context: its scene gives the unit.
         root: of the photo.
@@ -77,6 +82,9 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         raise edits.nothing_left(root.name)
     names = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
     columns = {name: pointcloud.read(points, name) for name in names}
+    picture = _picture(root, points, similarity)
+    if picture is not None:
+        picture = replace(picture, cells=picture.cells[kept])
     metres_per_unit = context.scene.unit_settings.scale_length
 
     def work() -> None:
@@ -89,7 +97,22 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
             shown["opacity"],
             similarity,
             metres_per_unit,
+            picture,
         )
         write_scene(path, cloud)
 
     session.current().background.run(work, lambda _: None)
+
+
+_AT_THE_CAMERA = 1e-6
+"""Radians and Blender units by which rounding of matrices may seem to move a point."""
+
+
+def _picture(
+    root: bpy.types.Object, points: bpy.types.Object, similarity: blender_points.Similarity
+) -> blender_points.Picture | None:
+    """What the points were made from, if there was a photo and it still is before them; size alone does not matter."""
+    moved = max(np.abs(similarity.rotation - np.eye(3)).max(), np.abs(similarity.translation).max())
+    if not photo_points.measurable(root) or pointcloud.CELL not in points.data.attributes or moved > _AT_THE_CAMERA:
+        return None
+    return photo_points.picture_of(root, points)

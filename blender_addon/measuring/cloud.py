@@ -79,14 +79,18 @@ def read(root: bpy.types.Object, everything: bool = False) -> StoredPoints:
         )
     names = ["position", "scale", "rotation", pointcloud.COLOUR, "opacity"] if everything else ["position"]
     columns = {name: pointcloud.read(points, name) for name in names}
+    return StoredPoints(columns, picture_of(root, points), root.image_to_3d.outcome.metres_per_unit)
+
+
+def picture_of(root: bpy.types.Object, points: bpy.types.Object) -> blender_points.Picture:
+    """What the points of a :func:`measurable` root were made from. They carry their cells."""
     outcome = root.image_to_3d.outcome
     layers = list(range(*outcome.invented_layers))
     details = {"invented_layers": layers} if layers else {}
     provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None, details=details)
-    picture = blender_points.Picture(
+    return blender_points.Picture(
         pointcloud.read(points, pointcloud.CELL), Grid(*outcome.grid), intrinsics(root), provenance
     )
-    return StoredPoints(columns, picture, outcome.metres_per_unit)
 
 
 def measurable(root: bpy.types.Object) -> bool:

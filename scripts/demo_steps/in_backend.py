@@ -1,4 +1,4 @@
-"""The part of the demo that compares and reports: ``scene.ply``, ``comparison.png``, ``report.json`` and a table."""
+"""The part of the demo that compares and reports: ``comparison.png``, ``report.json`` and a table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from image_to_3d.core import GaussianCloud, Intrinsics, Provenance, quaternion
 from image_to_3d.io.photo import load_photo
-from image_to_3d.io.ply import write_ply
 
 COVERED_ALPHA = 0.5
 
@@ -20,14 +18,10 @@ def main(job: dict) -> int:
     """Always 0; what fails raises."""
     output, work = Path(job["output"]), Path(job["work"])
     facts = json.loads((work / "facts.json").read_text())
-    write_ply(output / "scene.ply", _cloud(np.load(work / "points.npz"), facts))
     coverage, difference = _compare(job, output)
     seconds = {**json.loads((work / "seconds.json").read_text()), **facts["seconds"]}
-    files = {p.stem: str(p) for p in (output / n for n in ("scene.blend", "scene.ply", "render.png", "comparison.png"))}
-    files = {"blend": files.pop("scene"), **files} | {
-        "ply": str(output / "scene.ply"),
-        "blend": str(output / "scene.blend"),
-    }
+    names = {"blend": "scene.blend", "ply": "scene.ply", "render": "render.png", "comparison": "comparison.png"}
+    files = {key: str(output / name) for key, name in names.items()}
     report = {
         "photo": job["photo"],
         "engine": facts["engine"],
@@ -45,18 +39,6 @@ def main(job: dict) -> int:
     (output / "report.json").write_text(json.dumps(report, indent=1))
     _print(report, output)
     return 0
-
-
-def _cloud(points, facts: dict) -> GaussianCloud:
-    return GaussianCloud(
-        positions=points["positions"],
-        scales=points["scale"],
-        rotations=quaternion.normalise(points["rotations"]),
-        colours=points["colour"][:, :3],
-        opacities=points["opacity"],
-        intrinsics=Intrinsics(*facts["intrinsics"], *facts["size"]),
-        provenance=Provenance(facts["engine"], focal_source=facts["focal"]["source"]),
-    )
 
 
 def _compare(job: dict, output: Path) -> tuple[float, float]:

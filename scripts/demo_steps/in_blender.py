@@ -1,6 +1,6 @@
 """The part of the demo that runs in Blender: install the zip, press the button, measure, save, render.
 
-Reads the job that ``scripts/demo.py`` wrote; leaves ``facts.json`` and ``points.npz`` in the job's work folder.
+Reads the job that ``scripts/demo.py`` wrote; leaves ``facts.json`` in the job's work folder.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def main(job: dict) -> int:
     facts = _facts(built, job, seconds)
     with _timed(seconds, "save"):
         bpy.ops.wm.save_as_mainfile(filepath=str(output / "scene.blend"), compress=True)
+        bpy.ops.image_to_3d.export_splats(filepath=str(output / "scene.ply"), apply_transform=False)
+        session.current().wait(60)
     with _timed(seconds, "render"):
         _render(bpy.context.scene, output / "render.png")
     (work / "facts.json").write_text(json.dumps(facts))
@@ -81,12 +83,6 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
     photographed = np.ones(len(local), bool)
     if pointcloud.INVENTED in built.points.data.attributes:
         photographed = ~pointcloud.read(built.points, pointcloud.INVENTED)
-    np.savez(
-        Path(job["work"]) / "points.npz",
-        positions=axes.points_to_opencv(local),
-        rotations=axes.rotations_to_opencv(pointcloud.read(built.points, "rotation")),
-        **{name: pointcloud.read(built.points, name) for name in ("scale", "colour", "opacity")},
-    )
     return {
         "blender": bpy.app.version_string,
         "engine": outcome.engine,
@@ -94,8 +90,6 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
         "extent_m": list(outcome.extent),
         "focal": {"px": outcome.focal_px, "mm35": outcome.mm35, "source": outcome.focal_source},
         "warnings": [line for line in outcome.warnings.splitlines() if line],
-        "intrinsics": [k.fx, k.fy, k.cx, k.cy],
-        "size": [k.width, k.height],
         "lengths": _lengths(job["truth"], world[photographed], k.project(seen[photographed])),
         "seconds": seconds,
     }

@@ -87,18 +87,30 @@ def test_the_transform_is_applied_where_wanted(addon, session, tmp_path) -> None
     assert "stretched" in session.failure.message and not (tmp_path / "no.ply").exists()
 
 
-def test_a_photo_goes_out_and_comes_back_with_its_camera_kept_out(panel, addon, tmp_path) -> None:
+def test_a_photo_goes_out_and_comes_back_with_camera_grid_and_what_was_filled_in(panel, addon, tmp_path) -> None:
+    from image_to_3d.core.hidden_layer import invented
+
     panel.choose_sample()
     built = panel.generate()
     bpy.context.view_layer.update()
     after = save(panel.session, tmp_path / "room.ply", apply_transform=False)
-    assert len(after) == built.root.image_to_3d.outcome.points
+    outcome = built.root.image_to_3d.outcome
+    assert len(after) == outcome.points
+    assert (after.intrinsics.width, after.intrinsics.height) == tuple(outcome.size)
+    np.testing.assert_allclose(after.intrinsics.fx, outcome.focal_px, rtol=1e-6)
+    assert after.grid is not None and (after.grid.layers, after.grid.rows, after.grid.cols) == tuple(outcome.grid)
+    assert 0 < invented(after).sum() == outcome.invented
+    assert after.provenance.engine == outcome.engine and after.provenance.metric
     again = load(addon, panel.session, tmp_path / "room.ply")
     np.testing.assert_allclose(
         addon.scene.pointcloud.read(again.points, "position"),
         addon.scene.pointcloud.read(built.points, "position"),
         atol=1e-5,
     )
+    again.root.location.x = 1
+    bpy.context.view_layer.update()
+    moved = save(panel.session, tmp_path / "moved.ply", apply_transform=True)
+    assert moved.grid is None and moved.intrinsics is None and len(moved) == len(after)
 
 
 def test_our_files_bring_their_camera_and_surface(addon, session, tmp_path) -> None:
