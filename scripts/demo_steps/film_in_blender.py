@@ -18,6 +18,9 @@ os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="resources-", dir
 import bpy  # noqa: E402 - reads the variable when it is imported
 from mathutils import Matrix, Vector  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bpy_process import leave  # noqa: E402 - the folder of the scripts above
+
 
 def main() -> None:
     """Build the scene and render what is missing."""
@@ -105,3 +108,4 @@ def material(
 
 
 main()
+leave(0)

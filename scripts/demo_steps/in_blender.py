@@ -14,6 +14,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bpy_process import leave
+
 MODULE = "bl_ext.user_default.image_to_3d"
 SAMPLES = 16
 
@@ -128,4 +131,4 @@ def _render(scene, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(Path(sys.argv[1]).read_text())))
+    leave(main(json.loads(Path(sys.argv[1]).read_text())))

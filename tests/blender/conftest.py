@@ -20,9 +20,12 @@ from types import ModuleType
 
 import pytest
 
+from bpy_process import leave
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
 BACKEND_PYTHON = os.environ.get("IMAGE_TO_3D_TEST_PYTHON", "")
+_STATUS = pytest.StashKey[int]()
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 
 if HAS_BPY:
@@ -40,6 +43,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("blender")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how it went."""
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Reports are written, fixtures are undone: end before Blender can hang in its own exit."""
+    if "bpy" in sys.modules:
+        leave(config.stash.get(_STATUS, 3))
 
 
 @pytest.fixture(autouse=True)
