@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.008
 """Between two looks while a picture is on its way."""
 QUIET_SECONDS = 1.0
+SETTINGS_SECONDS = 0.5
+"""Between two looks at the settings of the backend, which takes longer than all else that a look does."""
 MAX_RETRY_SECONDS = 30.0
 SURFACE_BIAS = 0.006
 """Share of the depth by which the picture is drawn in front of a surface mesh of the same photo, which snapping needs."""
@@ -61,6 +63,7 @@ class LivePreview:
         self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden
         self._drawing_failure = ""
         self._find: session.RunningBackend | None = None
+        self._next_settings = 0.0
 
     @property
     def on(self) -> bool:
@@ -83,7 +86,7 @@ class LivePreview:
             add(self._draw, (), "WINDOW", "POST_VIEW"),
             add(self._draw_notice, (), "WINDOW", "POST_PIXEL"),
         ]
-        self._follow_settings()
+        self._follow_settings(clock())
         self._redraw_all()
         start_timer()
 
@@ -122,7 +125,8 @@ class LivePreview:
         if not self._on:
             return None
         now = clock()
-        self._follow_settings()
+        if now >= self._next_settings:
+            self._follow_settings(now)
         places = {region.as_pointer(): (area, region) for area, region in _places()}
         for gone in set(self._streams) - set(places):
             self._streams.pop(gone).close()
@@ -152,8 +156,9 @@ class LivePreview:
             return stream.failure
         return self._upload_failure
 
-    def _follow_settings(self) -> None:
+    def _follow_settings(self, now: float) -> None:
         """Start anew when a person chose another backend."""
+        self._next_settings = now + SETTINGS_SECONDS
         try:
             find = session.Session.running_backend(bpy.context)
         except ImageTo3DError as error:

@@ -137,6 +137,7 @@ class Stream:
         fresh = False
         for number in [n for n, asked in self._asked.items() if now - asked.at > ANSWER_SECONDS]:
             del self._asked[number]  # dropped on the way, as pictures of another size than asked for are
+            self._newest = None  # so it is asked for again
         for event in self._frames.poll():
             asked = self._asked.get(event.number)
             for number in [n for n in self._asked if n <= event.number]:  # older ones were skipped

@@ -1,11 +1,17 @@
-"""Live Preview in a window: a cube half in a wall, shadings, quad view, a second window, a lost backend, resizes, reload."""
+"""Live Preview in a window: a cube half in a wall, shadings, quad view, a second window, resizes, reload, a lost backend, toggling.
+
+What it holds in memory is noted after each of the parts that are repeated.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import bpy
 
@@ -26,6 +32,18 @@ def settle(addon, seconds: float = 150.0) -> Iterator[float]:
         if time.monotonic() > end:
             raise TimeoutError(str([(live.sentence(s), s.picture, s.waits(now), s._asked) for s in streams]))
         yield 0.05
+
+
+def memory_mb() -> float:
+    """What this process holds."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+
+def pictures_held() -> int:
+    """Streamed pictures that were not let go."""
+    gc.collect()
+    return sum(type(found).__name__ == "Picture" for found in gc.get_objects())
 
 
 def steps() -> Iterator[float]:
@@ -56,8 +74,17 @@ def steps() -> Iterator[float]:
     cube = bpy.context.object
     cube.location = where
     cube.rotation_euler = (0.4, 0.3, 0.5)
+    cube.color = (1.0, 0.02, 0.02, 1.0)
+    space.shading.color_type = "OBJECT"
     bpy.ops.object.select_all(action="DESELECT")
     settings = bpy.context.window_manager.image_to_3d_live
+    children = next(obj for obj in bpy.data.objects if obj.image_to_3d.role == "ROOT").children_recursive
+    for child in children:
+        child.hide_viewport = True
+    yield 1.0
+    yield from window.show("cube")
+    for child in children:
+        child.hide_viewport = False
     settings.on = True
     yield from settle(addon)
     yield from window.show("solid", hidden=not space.show_object_viewport_pointcloud)
@@ -92,10 +119,11 @@ def steps() -> Iterator[float]:
     yield 1.5
     yield from window.show("windows", streams=second, after=len(live.streams))
 
-    for i in range(50):  # resizes: a sidebar that comes and goes
-        space.show_region_ui = i % 2 == 1
-        yield 0.02
-    yield from settle(addon)
+    for resized in ("resized", "resized again"):
+        window.view_area().tag_redraw()
+        yield from window.show(resized)  # the other side gives the window fifty sizes
+        yield from settle(addon)
+        yield from window.show(f"{resized} 50", memory=memory_mb(), pictures=pictures_held(), streams=len(live.streams))
 
     path = str(window.FOLDER / "saved.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -122,6 +150,13 @@ def steps() -> Iterator[float]:
     yield from settle(addon)
     yield from window.show("back")
 
+    for toggled in ("toggled", "toggled again"):
+        for _ in range(50):
+            settings.on = not settings.on
+            yield 0.05
+        yield from settle(addon)
+        yield from window.show(toggled, memory=memory_mb(), pictures=pictures_held(), threads=threading.active_count())
+
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     root = next(obj for obj in bpy.data.objects if obj.image_to_3d.role == "ROOT")
     window.view_area().spaces.active.region_3d.view_distance *= 0.9
@@ -130,9 +165,6 @@ def steps() -> Iterator[float]:
         bpy.data.objects.remove(child)
     yield 2.0
     yield from window.show("deleted", pictures=sum(s.picture is not None for s in live.streams.values()))
-    for _ in range(10):
-        settings.on = not settings.on
-        yield 0.05
     settings.on = False
     yield 1.5
     timer = bpy.app.timers.is_registered(addon.viewport.live._tick)
