@@ -45,6 +45,34 @@ def test_agrees_with_reference_for_parallel_projection(seed):
     assert_same_picture(CPU.render(instances, camera), REFERENCE.render(instances, camera))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_surfaces_agree_with_reference(seed):
+    """Where rounding does not decide which layer covers half of a pixel."""
+    instances, camera = [Instance(random_cloud(seed, 400))], random_camera(seed)
+    settings = RenderSettings(passes=("colour", "surface"))
+    ours, theirs = (renderer.render(instances, camera, settings).surface for renderer in (CPU, REFERENCE))
+    known = np.isfinite(theirs) & np.isfinite(ours)
+    assert known.mean() > 0.1 and (np.isfinite(ours) == np.isfinite(theirs)).mean() > 0.999
+    assert np.quantile(np.abs(ours[known] / theirs[known] - 1), 0.99) < 1e-4
+
+
+@pytest.mark.parametrize("renderer", [CPU, REFERENCE], ids=lambda r: r.name)
+def test_the_surface_is_the_wall_though_a_little_of_what_is_behind_shows_through(renderer):
+    wall, garden = [0, 0, 3.0], [0, 0, 30.0]
+    one = np.ones((2, 3))
+    cloud = GaussianCloud([wall, garden], one * [[1], [10]], np.tile([1.0, 0, 0, 0], (2, 1)), one, [0.95, 0.95])
+    camera = Camera.at_origin(Intrinsics.centred(20.0, 9, 9))
+    frame = renderer.render([Instance(cloud)], camera, RenderSettings(passes=("colour", "depth", "surface")))
+    assert frame.surface[4, 4] == pytest.approx(3.0) and frame.expected_depth()[4, 4] > 4
+    veil = replace(cloud, opacities=np.float32([0.3, 0.95]))
+    frame = renderer.render([Instance(veil)], camera, RenderSettings(passes=("surface",)))
+    assert frame.surface[4, 4] == pytest.approx(30.0) and frame.depth is None
+    thin = replace(cloud, opacities=np.float32([0.2, 0.2]))
+    frame = renderer.render([Instance(thin)], camera, RenderSettings(passes=("depth", "surface")))
+    assert frame.surface[4, 4] == pytest.approx(frame.expected_depth()[4, 4], rel=1e-4)
+    assert renderer.render([], camera, RenderSettings(passes=("surface",))).surface[4, 4] == np.inf
+
+
 def test_parallel_projection_keeps_size_with_distance():
     one = np.ones((1, 3))
 

@@ -28,7 +28,10 @@ MIN_TRANSMITTANCE = 1e-4
 TILE = 16
 """Side of the square tiles that work is divided into, pixels."""
 
-Pass = Literal["colour", "depth"]
+LAYER_THICKNESS = 0.02
+"""How much farther, as a share of its depth, a Gaussian may be to belong to the same surface as the one before it."""
+
+Pass = Literal["colour", "depth", "surface"]
 
 
 class Splats(Protocol):
@@ -94,7 +97,7 @@ class RenderSettings:
     Attributes:
         background: linear RGB behind the scene; None leaves it transparent (premultiplied, black behind).
         eps2d: pixels², added to the diagonal of every projected covariance: 0 as SHARP renders, 0.3 as gsplat does by default.
-        passes: what is wanted; without ``depth`` the frame has none.
+        passes: what is wanted; without ``depth`` the frame has none. ``surface`` is a wish: not every renderer has it.
         detail: 1 draws every Gaussian. A renderer that is too slow to follow a moving camera may, at n > 1, draw one wider
             Gaussian for each n × n cells of a cloud's picture grid.
     """
@@ -125,11 +128,15 @@ class Frame:
         colour: (H, W, 3) float32 linear RGB, premultiplied by alpha, the background added where one was asked for; not clamped.
         alpha: (H, W) float32, how much of the pixel the Gaussians cover; 0 is a hole, whatever the background.
         depth: (H, W) float32 Σ w·z in metres, premultiplied like colour; None if not asked for.
+        surface: (H, W) float32 metres, mean depth of the layer in which half of the pixel is covered, of all layers where no
+            half is; infinite where alpha is below ``MIN_ALPHA``. None if not asked for or not known. It is what things in a
+            viewport are hidden by: the mean of all layers is behind a wall that lets a thirtieth of the garden through.
     """
 
     colour: NDArray[np.float32]
     alpha: NDArray[np.float32]
     depth: NDArray[np.float32] | None = None
+    surface: NDArray[np.float32] | None = None
 
     def expected_depth(self, min_alpha: float = MIN_ALPHA) -> NDArray[np.float32]:
         """Planar depth Σ w·z / alpha (H, W), metres; NaN where alpha < ``min_alpha``.
@@ -156,9 +163,14 @@ class Renderer(Protocol):
 
 
 def make_frame(
-    colour: NDArray[np.float32], alpha: NDArray[np.float32], depth: NDArray[np.float32], settings: RenderSettings
+    colour: NDArray[np.float32],
+    alpha: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    surface: NDArray[np.float32] | None,
+    settings: RenderSettings,
 ) -> Frame:
-    """The frame that ``settings`` ask for, from premultiplied colour (H, W, 3), alpha (H, W) and depth (H, W)."""
+    """The frame that ``settings`` ask for, from premultiplied colour (H, W, 3), alpha (H, W), depth and surface (H, W)."""
     if settings.background is not None:
         colour = colour + (1 - alpha)[..., None] * np.asarray(settings.background, np.float32)
-    return Frame(colour, alpha, depth if "depth" in settings.passes else None)
+    passes = settings.passes
+    return Frame(colour, alpha, depth if "depth" in passes else None, surface if "surface" in passes else None)

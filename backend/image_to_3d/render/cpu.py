@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..core import Camera, GaussianCloud, Intrinsics
 from .base import (
     DEFAULT_SETTINGS,
+    LAYER_THICKNESS,
     MAX_ALPHA,
     MIN_ALPHA,
     MIN_TRANSMITTANCE,
@@ -46,6 +47,10 @@ _PIXELS = TILE * TILE
 _LANES = 8
 # planes of the six that a tile blends into, beside the transmittance of its unfinished pixels
 _FINISHED, _PLANE_RED, _PLANE_GREEN, _PLANE_BLUE, _PLANE_DEPTH = (np.uintp(i * _PIXELS) for i in range(1, 6))
+_LAYER_END, _LAYER_WEIGHT, _LAYER_DEPTH = (np.uintp(i * _PIXELS) for i in range(6, 9))
+_PLANES = 9
+_HALF = f4(0.5)
+_LAYER = f4(1.0 + LAYER_THICKNESS)
 _CHECK_EVERY = 32  # Gaussians between two looks at whether a tile is finished
 _MAX_PAIRS = 1 << 26  # Gaussian-tile pairs held at once (a quarter of a gigabyte); more are drawn in bands of tile rows
 _CHUNKS = 32  # units of work that projecting is divided into, or one for each thread if there are more
@@ -258,15 +263,16 @@ def _exp2(p):
 
 
 @_compiled(fastmath=_FAST, error_model="numpy")
-def _blend_tile(order, records, left, top, rows_used, pixels):
+def _blend_tile(order, records, left, top, rows_used, layers, pixels):
     """Blend the Gaussians ``order`` (n,), front to back, into one tile.
 
     Args:
         records: (M, 10) of :func:`_project`.
         left, top: first pixel of the tile.
         rows_used: rows of the tile that lie in the picture.
-        pixels: (6 · 256,) float32 out, six planes: transmittance of unfinished pixels (0 once finished), transmittance of finished
-            ones, red, green, blue, Σ w·z.
+        layers: whether the last three planes are wanted.
+        pixels: (9 · 256,) float32 out, nine planes: transmittance of unfinished pixels (0 once finished), transmittance of finished
+            ones, red, green, blue, Σ w·z; where the layer ends in which half of what is there is reached, its Σ w and Σ w·z.
     """
     pixels[:_PIXELS] = f4(1.0)
     pixels[_PIXELS:] = f4(0.0)
@@ -312,21 +318,30 @@ def _blend_tile(order, records, left, top, rows_used, pixels):
                     pixels[j + _PLANE_GREEN] += weight * green
                     pixels[j + _PLANE_BLUE] += weight * blue
                     pixels[j + _PLANE_DEPTH] += weight * z
+                    if layers:  # the same for all pixels, so it is taken out of the loop
+                        beyond = z > pixels[j + _LAYER_END]
+                        begins = beyond and weight > 0 and T > _HALF
+                        counted = weight if begins or not beyond else f4(0.0)
+                        pixels[j + _LAYER_END] = z * _LAYER if begins else pixels[j + _LAYER_END]
+                        pixels[j + _LAYER_WEIGHT] = (f4(0.0) if begins else pixels[j + _LAYER_WEIGHT]) + counted
+                        pixels[j + _LAYER_DEPTH] = (f4(0.0) if begins else pixels[j + _LAYER_DEPTH]) + counted * z
 
 
 @_compiled(parallel=True)
-def _draw(records, rows, starts, tiles_x, first_tile_row, last_tile_row, workers, colour, alpha, depth):
+def _draw(records, rows, starts, tiles_x, first_tile_row, last_tile_row, workers, colour, alpha, depth, surface):
     """Sort and blend all tiles of a band.
 
     Args:
         rows: (P,) int32 lists of :func:`_list`; ``starts`` (tiles + 1,) where each tile's list begins.
         workers: tiles are dealt out to this many workers in turn, so that all have about the same to do.
         colour, alpha, depth: (H, W, 3), (H, W), (H, W) float32 out.
+        surface: (H, W) float32 out, or (0, 0) if it is not wanted.
     """
     height, width = alpha.shape
+    layers = surface.size > 0
     tiles = (last_tile_row - first_tile_row) * tiles_x
     for worker in prange(workers):
-        pixels = np.empty(6 * _PIXELS, np.float32)
+        pixels = np.empty(_PLANES * _PIXELS, np.float32)
         for i in range(worker, tiles, workers):
             tile = first_tile_row * tiles_x + i
             begin, end = starts[tile], starts[tile + 1]
@@ -339,7 +354,7 @@ def _draw(records, rows, starts, tiles_x, first_tile_row, last_tile_row, workers
             spare_rows, spare_keys = np.empty(end - begin, np.int32), np.empty(end - begin, np.uint32)
             order = _sort_by_depth(rows[begin:end], keys, spare_rows, spare_keys)
             rows_used, columns_used = min(TILE, height - top), min(TILE, width - left)
-            _blend_tile(order, records, left, top, rows_used, pixels)
+            _blend_tile(order, records, left, top, rows_used, layers, pixels)
             for y in range(rows_used):
                 for x in range(columns_used):
                     j = y * TILE + x
@@ -347,7 +362,13 @@ def _draw(records, rows, starts, tiles_x, first_tile_row, last_tile_row, workers
                     colour[top + y, left + x, 1] = pixels[3 * _PIXELS + j]
                     colour[top + y, left + x, 2] = pixels[4 * _PIXELS + j]
                     depth[top + y, left + x] = pixels[5 * _PIXELS + j]
-                    alpha[top + y, left + x] = f4(1.0) - (pixels[j] + pixels[_PIXELS + j])
+                    covered = f4(1.0) - (pixels[j] + pixels[_PIXELS + j])
+                    alpha[top + y, left + x] = covered
+                    if layers:
+                        weight, weighted = pixels[7 * _PIXELS + j], pixels[8 * _PIXELS + j]
+                        if covered < f4(0.5):
+                            weight, weighted = covered, pixels[5 * _PIXELS + j]
+                        surface[top + y, left + x] = weighted / weight if covered >= _MIN_ALPHA else f4(np.inf)
 
 
 _lock = threading.Lock()
@@ -394,7 +415,9 @@ class CpuRenderer:
         with _lock:
             if not self._ready:
                 self._compile()
-            arrays, self.seconds = _render(instances, camera, settings.eps2d, self._scratch)
+            arrays, self.seconds = _render(
+                instances, camera, settings.eps2d, self._scratch, "surface" in settings.passes
+            )
         return make_frame(*arrays, settings)
 
     def _coarser(self, cloud: Splats, factor: int) -> Splats:
@@ -428,9 +451,10 @@ def _one_gaussian() -> GaussianCloud:
 
 
 def _render(
-    instances: Sequence[Instance], camera: Camera, eps2d: float, scratch: _Scratch
-) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]], dict[str, float]]:
-    """Premultiplied colour (H, W, 3), alpha (H, W) and Σ w·z (H, W) of all instances, and seconds per stage."""
+    instances: Sequence[Instance], camera: Camera, eps2d: float, scratch: _Scratch, layers: bool = False
+) -> tuple[tuple[NDArray[np.float32], ...], dict[str, float]]:
+    """Premultiplied colour (H, W, 3), alpha (H, W), Σ w·z (H, W) of all instances and, with ``layers``, the surface's depth
+    (H, W), else (0, 0); and seconds per stage."""
     started = time.perf_counter()
     k = camera.intrinsics
     tiles_x, tiles_y = -(-k.width // TILE), -(-k.height // TILE)
@@ -455,6 +479,7 @@ def _render(
 
     colour = np.zeros((k.height, k.width, 3), np.float32)
     alpha, depth = np.zeros((k.height, k.width), np.float32), np.zeros((k.height, k.width), np.float32)
+    surface = np.full((k.height, k.width) if layers else (0, 0), np.inf, np.float32)
     seconds = {"project": projected - started, "list": 0.0, "draw": 0.0}
     counts = counts.reshape(-1, tiles_x * tiles_y).astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(counts.sum(0))])
@@ -466,10 +491,10 @@ def _render(
         rows = np.empty(starts[last_row * tiles_x] - base, np.int32)
         _list(boxes, bounds, starts[:-1] + before - base, tiles_x, first_row, last_row, rows)
         listed = time.perf_counter()
-        _draw(records, rows, starts - base, tiles_x, first_row, last_row, threads, colour, alpha, depth)
+        _draw(records, rows, starts - base, tiles_x, first_row, last_row, threads, colour, alpha, depth, surface)
         seconds["list"] += listed - clock
         seconds["draw"] += time.perf_counter() - listed
-    return (colour, alpha, depth), seconds
+    return (colour, alpha, depth, surface), seconds
 
 
 def _frozen(array: NDArray) -> NDArray[np.float32]:

@@ -199,7 +199,7 @@ class GsplatRenderer:
         height, width = camera.height, camera.width
         if not instances:  # gsplat divides by the number of Gaussians
             empty = np.zeros((height, width), np.float32)
-            return make_frame(np.zeros((height, width, 3), np.float32), empty, empty.copy(), settings)
+            return make_frame(np.zeros((height, width, 3), np.float32), empty, empty.copy(), None, settings)
         torch = self._torch
         try:
             with self._lock, torch.inference_mode():
@@ -230,7 +230,7 @@ class GsplatRenderer:
                 "Render a smaller picture, close other programs on the GPU, or use --renderer cpu.",
             ) from None
         depth = pixels[..., 3] if pixels.shape[-1] > 3 else np.zeros((height, width), np.float32)
-        return make_frame(np.ascontiguousarray(pixels[..., :3]), alpha, np.ascontiguousarray(depth), settings)
+        return make_frame(np.ascontiguousarray(pixels[..., :3]), alpha, np.ascontiguousarray(depth), None, settings)
 
     def _tensor(self, values: NDArray) -> torch.Tensor:
         return self._torch.as_tensor(np.array(values, np.float32), device=self._device)

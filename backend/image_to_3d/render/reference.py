@@ -12,6 +12,7 @@ from ..core import quaternion
 from ..core.camera import Camera
 from .base import (
     DEFAULT_SETTINGS,
+    LAYER_THICKNESS,
     MAX_ALPHA,
     MIN_ALPHA,
     MIN_TRANSMITTANCE,
@@ -105,9 +106,10 @@ def project(splats: Splats, camera_from_object: Array, camera: Camera, eps2d: fl
     return Projected(centres[keep], conics, radii[keep], z[keep], opacities[keep], colours[keep])
 
 
-def blend(splats: Projected, width: int, height: int) -> tuple[Array, Array, Array]:
-    """Front-to-back blending: premultiplied colour (H, W, 3), alpha (H, W) and Σ w·z (H, W)."""
+def blend(splats: Projected, width: int, height: int) -> tuple[Array, Array, Array, Array]:
+    """Front-to-back blending: premultiplied colour (H, W, 3), alpha, Σ w·z and the surface's depth (H, W)."""
     colour, depth = np.zeros((height, width, 3)), np.zeros((height, width))
+    layer_end, layer_weight, layer_depth = np.zeros((3, height, width))
     transmittance, finished = np.ones((height, width)), np.zeros((height, width), bool)
     first = np.clip(np.floor((splats.centres - splats.radii) / TILE) * TILE, 0, [width, height]).astype(int)
     last = np.clip(np.ceil((splats.centres + splats.radii) / TILE) * TILE, 0, [width, height]).astype(int)
@@ -125,8 +127,17 @@ def blend(splats: Projected, width: int, height: int) -> tuple[Array, Array, Arr
         weight = np.where(seen & ~refused, alpha * T, 0.0)
         colour[box] += weight[..., None] * splats.colours[i]
         depth[box] += weight * splats.depths[i]
+        beyond = splats.depths[i] > layer_end[box]
+        begins = beyond & (T > 0.5) & (weight > 0)
+        counted = np.where(begins | ~beyond, weight, 0.0)
+        layer_end[box] = np.where(begins, splats.depths[i] * (1 + LAYER_THICKNESS), layer_end[box])
+        layer_weight[box] = np.where(begins, 0.0, layer_weight[box]) + counted
+        layer_depth[box] = np.where(begins, 0.0, layer_depth[box]) + counted * splats.depths[i]
         transmittance[box] = T - weight
-    return colour, 1 - transmittance, depth
+    covered = 1 - transmittance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        surface = np.where(covered < 0.5, depth / covered, layer_depth / layer_weight)
+    return colour, covered, depth, np.where(covered < MIN_ALPHA, np.inf, surface)
 
 
 class ReferenceRenderer:
@@ -145,8 +156,10 @@ class ReferenceRenderer:
         fields = ("centres", "conics", "radii", "depths", "opacities", "colours")
         if parts:
             merged = Projected(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
-            colour, alpha, depth = blend(merged, camera.width, camera.height)
+            colour, alpha, depth, surface = blend(merged, camera.width, camera.height)
         else:
             shape = camera.height, camera.width
             colour, alpha, depth = np.zeros((*shape, 3)), np.zeros(shape), np.zeros(shape)
-        return make_frame(colour.astype(np.float32), alpha.astype(np.float32), depth.astype(np.float32), settings)
+            surface = np.full(shape, np.inf)
+        pictures = (picture.astype(np.float32) for picture in (colour, alpha, depth, surface))
+        return make_frame(*pictures, settings)

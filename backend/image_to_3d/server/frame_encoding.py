@@ -30,6 +30,12 @@ def encode_depth(weighted: NDArray[np.float32], alpha: NDArray[np.float32]) -> N
         return np.where(alpha >= MIN_ALPHA, weighted / alpha, np.float32(np.inf)).astype(np.float16)
 
 
+def encode_surface(depth: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Depth in metres, infinite where nothing is (H, W) → float16, infinite beyond 65504 m, too."""
+    with np.errstate(over="ignore"):
+        return depth.astype(np.float16)
+
+
 def _encode_rows(colour, alpha, table, out):
     height, width = alpha.shape
     steps = np.float32(len(table) - 1)

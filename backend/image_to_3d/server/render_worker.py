@@ -20,7 +20,8 @@ from ..protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, F
 from ..protocol.schema import SchemaError
 from ..protocol.wire import decode_reply, decode_request, point_to_file
 from ..render import Instance, Renderer, RenderSettings
-from .frame_encoding import encode_colour, encode_depth
+from ..render.base import Pass
+from .frame_encoding import encode_colour, encode_depth, encode_surface
 from .pipes import Tag, split_key
 from .worker_side import (
     DEVICE_FAILURE,
@@ -176,7 +177,9 @@ class RenderWorker:
                 depth=np.where(np.isnan(depth), np.float32(np.inf), depth),
                 seconds=time.perf_counter() - start,
             )
-        colour, depth = encode_colour(picture.colour, picture.alpha), encode_depth(picture.depth, picture.alpha)
+        colour = encode_colour(picture.colour, picture.alpha)
+        known = picture.surface is not None
+        depth = encode_surface(picture.surface) if known else encode_depth(picture.depth, picture.alpha)
         size = [camera.width, camera.height]
         if request.quality is not None:
             coded = picture_codec.encode_colour(colour, request.quality), picture_codec.encode_depth(depth)
@@ -225,4 +228,5 @@ def render_settings(request: Render) -> RenderSettings:
         raise ValueError(f"detail is {request.detail}, between 1 and {MAX_DETAIL} is possible")
     if request.quality is not None and not 1 <= request.quality <= 100:
         raise ValueError(f"quality is {request.quality}, between 1 and 100 is possible")
-    return RenderSettings(eps2d=request.eps2d, detail=request.detail)
+    passes: tuple[Pass, ...] = ("colour", "depth") if request.linear else ("colour", "depth", "surface")
+    return RenderSettings(eps2d=request.eps2d, passes=passes, detail=request.detail)

@@ -85,6 +85,10 @@ def steps() -> Iterator[float]:
     yield from window.show("cube")
     for child in children:
         child.hide_viewport = False
+    for resized in ("plain resized", "plain resized again"):  # what Blender itself keeps
+        yield from window.show(resized)
+        yield 1.0
+        yield from window.show(f"{resized} 50", memory=memory_mb())
     settings.on = True
     yield from settle(addon)
     yield from window.show("solid", hidden=not space.show_object_viewport_pointcloud)
