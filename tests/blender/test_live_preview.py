@@ -289,6 +289,62 @@ def test_a_post_half_in_the_floor_is_half_visible(viewport, built, photo_view) -
     assert seen[-0.65] < 0.05 and 0.4 < seen[0.0] < 0.7 and seen[0.65] > 0.9, seen
 
 
+def test_the_last_picture_is_bent_to_a_new_view(viewport, built, photo_view) -> None:
+    """A decimetre to the side and two degrees: until the next picture comes, what is shown stands where it will stand then."""
+    from mathutils import Matrix
+
+    from image_to_3d.core.colour import linear_to_srgb
+
+    built.surface.hide_set(True)
+    viewport.settle(*photo_view)
+    view, projection = photo_view
+    moved = Matrix.Rotation(np.radians(2), 4, "Y") @ Matrix.Translation((-0.1, 0.02, 0.05)) @ view
+    before, _ = viewport.draw(viewport.context(view, projection))
+    old = viewport.stream.picture
+    bent, bent_depth = viewport.draw(viewport.context(moved, projection))
+    assert viewport.stream.picture is old
+    viewport.settle(moved, projection)
+    true, true_depth = viewport.draw(viewport.context(moved, projection))
+    assert viewport.stream.picture is not old
+    both = (bent[..., 3] > 0.99) & (true[..., 3] > 0.99)
+    assert both.mean() > 0.7
+    before, bent, true = (linear_to_srgb(picture[..., :3]) for picture in (before, bent, true))
+    assert np.abs(bent - true)[both].mean() < 0.4 * np.abs(before - true)[both].mean()
+    assert np.quantile(np.abs(bent_depth - true_depth)[both], 0.9) < 1e-3
+
+
+def test_the_resolution_limit_is_kept_and_given_back(viewport, built, photo_view) -> None:
+    settings = bpy.context.window_manager.image_to_3d_live
+    settings.limit = 0.5
+    viewport.settle(*photo_view)
+    assert viewport.stream.picture.size == (WIDTH // 2, HEIGHT // 2)
+    settings.limit = 1.0
+    viewport.live.pump()
+    viewport.settle(*photo_view)
+    assert viewport.stream.picture.size == (WIDTH, HEIGHT)
+
+
+def test_point_clouds_of_somebody_else_stay_visible(viewport, built, photo_view) -> None:
+    others = bpy.data.objects.new("Scan", built.points.data.copy())
+    bpy.context.scene.collection.objects.link(others)
+    viewport.settle(*photo_view)
+    viewport.live.pump()
+    assert area().spaces.active.show_object_viewport_pointcloud
+    bpy.data.objects.remove(others)
+    viewport.live.pump()
+    assert not area().spaces.active.show_object_viewport_pointcloud
+
+
+def test_a_stretched_photo_is_a_sentence_and_its_points(viewport, built, photo_view) -> None:
+    viewport.settle(*photo_view)
+    built.root.scale = (1.0, 2.0, 1.0)
+    bpy.context.view_layer.update()
+    viewport.draw(viewport.context(*photo_view))
+    viewport.live.pump()
+    assert "stretched unevenly" in viewport.live.sentence(viewport.stream)
+    assert viewport.stream.picture is None and area().spaces.active.show_object_viewport_pointcloud
+
+
 @pytest.mark.parametrize("view_transform", ["Standard", "AgX", "Filmic"])
 def test_colours_are_displayed_as_blender_displays_them(addon, view_transform) -> None:
     from image_to_3d.core.colour import srgb_to_linear

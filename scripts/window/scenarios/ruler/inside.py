@@ -1,4 +1,4 @@
-"""The sample room, levelled; a ruler drawn with the mouse along the door is read in and calibrates the photo."""
+"""The sample room, levelled; with the mouse: a ruler along the door, the laser, a box and a lasso; the ruler then calibrates."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ import window
 
 _OTHER_PANELS = ("settings", "result", "recipe", "edit", "crop", "selection", "queue", "film", "preview", "backend")
 """Not registered here, so that Measure is on the screen without scrolling."""
+
+_DOOR = [[60, 215], [125, 445]]
+"""Corners of a box on the door, pixels of the photo."""
+_TABLE = [[395, 470], [470, 476], [470, 494], [390, 488]]
+"""Corners of a part of the table's top."""
 
 
 def _make(addon) -> Iterator[float]:
@@ -33,14 +38,48 @@ def _make(addon) -> Iterator[float]:
         raise session.failure
 
 
-def _ends(addon, root) -> list[Vector]:
-    """The ends of the door's height on the surface, in the world."""
+def _door() -> dict:
+    """What is known about the height of the door."""
     truth = json.loads((window.SAMPLE / "truth.json").read_text())
-    door = next(length for length in truth["measurements"] if length["name"] == "door_height")
+    return next(length for length in truth["measurements"] if length["name"] == "door_height")
+
+
+def _on_surface(addon, root, pixels: list[list[float]]) -> list[Vector]:
+    """What pixels of the photo show, in the world."""
     k = addon.measuring.cloud.intrinsics(root)
     matrix = root.matrix_world
-    rays = [matrix.to_3x3() @ Vector(((u - k.cx) / k.fx, 1.0, -(v - k.cy) / k.fy)) for u, v in door["uv"]]
+    rays = [matrix.to_3x3() @ Vector(((u - k.cx) / k.fx, 1.0, -(v - k.cy) / k.fy)) for u, v in pixels]
     return [addon.measuring.picking.hit(root, matrix.translation, ray) for ray in rays]
+
+
+def _by_mouse(addon, root) -> Iterator[float]:
+    """The laser from the door, a box over the door, a lasso around the table's top."""
+    pressed = {
+        "window": bpy.context.window_manager.windows[0],
+        "area": window.view_area(),
+        "region": window.region("UI"),
+    }
+    objects = addon.measuring.dimension_objects
+    (u0, v0), (u1, v1) = _door()["uv"]
+    with bpy.context.temp_override(**pressed):
+        bpy.ops.image_to_3d.laser("INVOKE_DEFAULT", directions="NORMAL")
+    middle = _on_surface(addon, root, [[(u0 + u1) / 2, (v0 + v1) / 2]])
+    yield from window.show("laser", at=_on_screen(middle[0]))
+    while not (lines := [o for o in objects.of(root) if o.image_to_3d.dimension.kind == "LASER"]):
+        yield 0.1
+    window.redraw()
+    yield from window.show("laser shown", length=lines[0].image_to_3d.dimension.metres)
+    planes = root.image_to_3d.inspection.planes
+    for n, (shape, outline) in enumerate((("BOX", _DOOR), ("LASSO", _TABLE))):
+        with bpy.context.temp_override(**pressed):
+            bpy.ops.image_to_3d.report_plane("INVOKE_DEFAULT", by=shape)
+        corners = [_on_screen(corner) for corner in _on_surface(addon, root, outline)]
+        yield from window.show(shape.lower(), corners=corners)
+        while len(planes) <= n:
+            yield 0.1
+        window.redraw()
+        yield 1.0
+        yield from window.show(f"{shape.lower()} shown", tilt=planes[n].tilt_deg, area=planes[n].area_m2)
 
 
 def _on_screen(point: Vector) -> list[float]:
@@ -70,7 +109,7 @@ def steps() -> Iterator[float]:
     with bpy.context.temp_override(window=shown, area=window.view_area(), region=window.region("WINDOW")):
         bpy.ops.wm.tool_set_by_id(name="builtin.measure")
     yield 3.0
-    true_ends = _ends(addon, root)
+    true_ends = _on_surface(addon, root, _door()["uv"])
     yield from window.show("before", ends=[_on_screen(end) for end in true_ends])
 
     rulers = addon.measuring.rulers
@@ -83,7 +122,7 @@ def steps() -> Iterator[float]:
         local = surface.matrix_world.inverted() @ end
         _, where, _, _ = surface.closest_point_on_mesh(local)
         off.append((where - local).length)
-    true_length = (true_ends[1] - true_ends[0]).length
+    true_length = _door()["length_m"]
     while addon.measuring.analysis.known(root) is None:  # the panel has asked for it
         yield 0.2
     window.redraw()
@@ -97,6 +136,7 @@ def steps() -> Iterator[float]:
         text=addon.measuring.scale.length_text(bpy.context, measured),
     )
 
+    yield from _by_mouse(addon, root)
     bpy.ops.image_to_3d.calibrate(ruler=0, length=2.01)
     while addon.session.current().busy:
         yield 0.05
