@@ -79,7 +79,7 @@ def _by_mouse(addon, root) -> Iterator[float]:
             yield 0.1
         window.redraw()
         yield 1.0
-        yield from window.show(f"{shape.lower()} shown", tilt=planes[n].tilt_deg, area=planes[n].area_m2)
+        yield from window.show(f"{shape.lower()} shown", tilt=planes[n].tilt_deg, square_m=planes[n].area_m2)
 
 
 def _on_screen(point: Vector) -> list[float]:

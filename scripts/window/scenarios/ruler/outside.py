@@ -55,7 +55,7 @@ def drive(blender: Blender, output: Path) -> None:
         facts = blender.wait(f"{shape} shown", 900)
         time.sleep(3)
         desktop.picture(f"{shape}-shown").save(output / f"ruler-{shape}.png")
-        print(f"{shape}: tilt {facts['tilt']:.2f}° for {tilt}°, {facts['area']:.2f} m²", flush=True)
+        print(f"{shape}: tilt {facts['tilt']:.2f}° for {tilt}°, {facts['square_m']:.2f} m²", flush=True)
         if abs(facts["tilt"] - tilt) > tolerance:
             raise SystemExit(f"The {shape} has a tilt of {facts['tilt']}°.")
         blender.go_on(f"{shape} shown")
