@@ -96,7 +96,18 @@ def steps() -> Iterator[float]:
     yield 1.0
     yield from settle(addon)
     yield from window.show("material")
-    space.shading.type = "SOLID"
+    settings.on = False
+    scene, before = bpy.context.scene, bpy.context.scene.render.engine
+    scene.render.engine, space.shading.type = "IMAGE_TO_3D_SPLATS", "RENDERED"
+    end = time.monotonic() + 60
+    while not settings.on:  # the engine switches it on
+        if time.monotonic() > end:
+            raise TimeoutError("the engine did not switch Live Preview on")
+        yield 0.1
+    yield from settle(addon)
+    yield from window.show("rendered")
+    space.shading.type, scene.render.engine = "SOLID", before
+    yield from settle(addon)
 
     with bpy.context.temp_override(
         window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")

@@ -24,7 +24,7 @@ def drive(blender: Blender, output: Path) -> None:
     desktop = blender.desktop
     pictures, found = {}, {}
     for step in (
-        *("points", "cube", "solid", "material", "quad", "windows"),
+        *("points", "cube", "solid", "material", "rendered", "quad", "windows"),
         *(f"{what} {turn}" for turn in range(_ROUNDS) for what in ("resize", "resized")),
         *("reloaded", "lost", "back", "toggled", "toggled again", "deleted", "off"),
     ):
