@@ -44,12 +44,17 @@ def _door() -> dict:
     return next(length for length in truth["measurements"] if length["name"] == "door_height")
 
 
+def _rays(addon, root, pixels: list[list[float]]) -> list[Vector]:
+    """Directions in which pixels of the photo look, in the world."""
+    k = addon.measuring.cloud.intrinsics(root)
+    turn = root.matrix_world.to_3x3()
+    return [turn @ Vector(((u - k.cx) / k.fx, 1.0, -(v - k.cy) / k.fy)) for u, v in pixels]
+
+
 def _on_surface(addon, root, pixels: list[list[float]]) -> list[Vector]:
     """What pixels of the photo show, in the world."""
-    k = addon.measuring.cloud.intrinsics(root)
-    matrix = root.matrix_world
-    rays = [matrix.to_3x3() @ Vector(((u - k.cx) / k.fx, 1.0, -(v - k.cy) / k.fy)) for u, v in pixels]
-    return [addon.measuring.picking.hit(root, matrix.translation, ray) for ray in rays]
+    at = root.matrix_world.translation
+    return [addon.measuring.picking.hit(root, at, ray) for ray in _rays(addon, root, pixels)]
 
 
 def _by_mouse(addon, root) -> Iterator[float]:
@@ -73,7 +78,7 @@ def _by_mouse(addon, root) -> Iterator[float]:
     for n, (shape, outline) in enumerate((("BOX", _DOOR), ("LASSO", _TABLE))):
         with bpy.context.temp_override(**pressed):
             bpy.ops.image_to_3d.report_plane("INVOKE_DEFAULT", by=shape)
-        corners = [_on_screen(corner) for corner in _on_surface(addon, root, outline)]
+        corners = [_on_screen(root.matrix_world.translation + ray) for ray in _rays(addon, root, outline)]
         yield from window.show(shape.lower(), corners=corners)
         while len(planes) <= n:
             yield 0.1
