@@ -149,7 +149,7 @@ def _draw_engine(layout: bpy.types.UILayout, engine: EngineState) -> None:
     state = iface_(_ENGINE_STATES.get(engine.state, engine.state))
     licence = "" if engine.licence == "none" else f" · {engine.licence}"
     split.label(text=f"{state}{licence}", translate=False)
-    if engine.terms and engine.state in {"weights_missing", "licence_not_accepted"}:
+    if remedies.can_fetch(engine):
         operator = row.operator("image_to_3d.fetch_weights", text="", icon="IMPORT")
         operator.engine = engine.name
 

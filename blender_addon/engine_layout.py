@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from . import preferences, properties, session, translations
+from . import preferences, properties, remedies, session, translations
 from .engines import ENGINE_ITEMS, NOT_METRIC
 from .layouts import lines, warn
 
@@ -43,7 +43,10 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
             title = next(item[1] for item in ENGINE_ITEMS if item[0] == name)
             text = f"{iface_(title)}: {text}"
         column.label(text=text, icon="CHECKMARK" if ready else "ERROR", translate=False)
-        if not ready and engine.note:
+        if remedies.can_fetch(engine):
+            lines(layout, context, remedies.FETCH_HINT)
+            remedies.draw(layout, (remedies.weights(engine.name),))
+        elif not ready and engine.note:
             lines(layout, context, translations.sentence(engine.note))
     if engine is not None or recipe.engine != "auto":  # what is not connected decides for itself
         column.label(text=iface_(_LICENCES[name]), icon="BLANK1", translate=False)

@@ -14,3 +14,6 @@ ENGINE_ITEMS = [
 
 NOT_METRIC = frozenset({"midas-small", "dpt-large"})
 """Engines that give relative depth only."""
+
+FETCHABLE = ("sharp", "midas-small", "dpt-large")
+"""Engines whose weights are fetched after their licence was read."""

@@ -6,18 +6,13 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
+from image_to_3d.core import ErrorCode
+
 from . import engine_layout, photo_layout, properties, queue_layout, session, trust_layout
 from .backend_panel import draw_notice
 from .layouts import Sidebar, draw_failure, fact, warn
 from .measuring.scale import metres_text
 from .operators.generate import IMAGE_TO_3D_OT_generate
-
-_FOCAL_SOURCES = {
-    "exif35": n_("from photo"),
-    "exif": n_("from photo"),
-    "user": n_("typed in"),
-    "assumed": n_("assumed"),
-}
 
 
 class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
@@ -31,11 +26,12 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
         current = session.current()
-        photo_layout.draw(layout, context, recipe)
+        there = photo_layout.draw(layout, context, recipe)
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         layout.operator("image_to_3d.depth_map", icon="IMAGE_DATA")
-        if current.failure is not None:
+        said = not there and getattr(current.failure, "code", None) == ErrorCode.IMAGE_UNREADABLE
+        if current.failure is not None and not said:
             draw_failure(layout, context, current.failure)
         draw_notice(layout, context)
 
@@ -117,14 +113,14 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         root = session.shown_root(context)
         outcome = root.image_to_3d.outcome
         column = layout.column(align=True)
-        column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD")
+        column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD", translate=False)
         fact(column, "Points", f"{outcome.points:,}")
         size = root.matrix_world.median_scale
         fact(column, "Extent", " × ".join(metres_text(context, size * metres) for metres in outcome.extent))
         if outcome.size[0]:
             fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
-            source = iface_(_FOCAL_SOURCES.get(outcome.focal_source, n_("source unknown")))
+            source = iface_(photo_layout.FOCAL_SOURCES.get(outcome.focal_source, n_("source unknown")))
             fact(column, "Focal", f"{outcome.mm35:.1f} mm ({source})")
         fact(column, "Engine", f"{outcome.engine}, {outcome.seconds:.1f} s")
         trust_layout.draw(layout, context, root)
@@ -169,9 +165,9 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
 _CLASSES = (
     IMAGE_TO_3D_PT_main,
     IMAGE_TO_3D_PT_image_editor,
-    IMAGE_TO_3D_PT_settings,
-    IMAGE_TO_3D_PT_result,
+    IMAGE_TO_3D_PT_result,  # above the settings of the next photo, so that it is seen without scrolling
     IMAGE_TO_3D_PT_recipe,
+    IMAGE_TO_3D_PT_settings,
 )
 
 

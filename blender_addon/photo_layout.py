@@ -15,7 +15,18 @@ from image_to_3d.core.intrinsics import focal_from_fov, focal_from_mm35
 from . import photo_facts, properties
 from .layouts import lines, warn
 
-_ICON_SCALE = 6.0
+_ICON_SCALE = 5.0
+_PICTURE_SHARE = 0.42
+"""Of the sidebar's width; what is known of the photo stands beside it."""
+_WITH_HEAD = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
+"""Files whose size is known before anything runs, unless there is no picture in them."""
+
+FOCAL_SOURCES = {
+    "exif35": n_("from photo"),
+    "exif": n_("from photo"),
+    "user": n_("typed in"),
+    "assumed": n_("assumed"),
+}
 _SOURCES = {
     "exif35": n_("{mm:.1f} mm, {angle:.0f}° wide (from the photo)"),
     "exif": n_("{mm:.1f} mm, {angle:.0f}° wide (estimated from the photo's lens)"),
@@ -24,32 +35,51 @@ _SOURCES = {
 }
 
 
-def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> None:
-    """Chooser, small picture, and what is wrong with it.
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> bool:
+    """Chooser, small picture with size and focal length beside it, and what is wrong with it.
 
     Args:
         layout: to draw into.
         context: of the panel.
         recipe: whose photo it is.
         root: name of the root that owns the recipe; empty for the scene's.
+
+    Returns:
+        False if it says that there is no such file.
     """
     layout.row().prop(recipe, "source", expand=True)
     if recipe.source == "IMAGE":
         layout.template_ID(recipe, "image", open="image.open")
         if recipe.image is not None and recipe.image.preview is not None:
-            layout.template_icon(recipe.image.preview.icon_id, scale=_ICON_SCALE)
-        return
+            _draw_picture(layout, recipe, recipe.image.preview.icon_id)
+        return True
     layout.prop(recipe, "photo_path", text="")
     if not recipe.photo_path:
-        return
+        return True
     path = Path(bpy.path.abspath(recipe.photo_path))
     facts = photo_facts.of_path(path)
     if facts is not None and facts.missing:
         _draw_missing(layout, context, path, root, depth=False)
-        return
+        return False
     icon = photo_facts.icon(path)
-    if icon:
-        layout.template_icon(icon, scale=_ICON_SCALE)
+    damaged = facts is not None and not facts.head.width and path.suffix.lower() in _WITH_HEAD
+    if icon and not damaged:
+        _draw_picture(layout, recipe, icon)
+    return True
+
+
+def _draw_picture(layout: bpy.types.UILayout, recipe: properties.Recipe, icon: int) -> None:
+    split = layout.split(factor=_PICTURE_SHARE)
+    split.template_icon(icon, scale=_ICON_SCALE)
+    column = split.column(align=True)
+    column.separator(factor=3.0)  # icons are square, photos lie in the middle of theirs
+    facts = _facts(recipe)
+    if facts is None or not facts.head.width:
+        return
+    column.label(text=f"{facts.head.width} × {facts.head.height} px", translate=False)
+    focal = _chosen(recipe, facts.head)
+    text = f"{focal.mm35:.1f} mm ({iface_(FOCAL_SOURCES[focal.source])})"
+    column.label(text=text, icon="ERROR" if focal.source == "assumed" else "NONE", translate=False)
 
 
 def draw_depth(

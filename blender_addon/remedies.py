@@ -11,11 +11,12 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d import __version__
 from image_to_3d.core import ErrorCode
 from image_to_3d.protocol import ConnectionLost
-from image_to_3d.protocol.messages import PROTOCOL_VERSION
+from image_to_3d.protocol.messages import PROTOCOL_VERSION, EngineState
 from image_to_3d.protocol.wire import IncompatibleVersion
 
 from . import installation, preferences
 from .backend_process import OfflineError, SettingsError, find_command
+from .engines import FETCHABLE
 from .installer import InstallError
 
 
@@ -49,8 +50,10 @@ COPY_KEY = Button("image_to_3d.copy_authorise_command", n_("Copy Command with Ke
 ONLINE = Button("image_to_3d.allow_online_access", n_("Allow Online Access"), "INTERNET")
 EXTENSIONS = Button("screen.userpref_show", n_("Get Extensions"), "PREFERENCES", {"section": "EXTENSIONS"})
 PREFERENCES = Button("preferences.addon_show", n_("Preferences"), "PREFERENCES", {"module": preferences.ADDON})
-WEIGHTS = Button("image_to_3d.fetch_weights", n_("Get Weights…"), "IMPORT")
 AGAIN = Button("image_to_3d.generate", n_("Try Again"), "FILE_REFRESH")
+
+_NO_WEIGHTS = {"weights_missing", "licence_not_accepted"}
+FETCH_HINT = n_("Get Weights shows the licence and fetches them after you have agreed.")
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,20 @@ def remedy(failure: Exception) -> Remedy:
         return Remedy(message, hint, _for_installation(failure))
     code = getattr(failure, "code", ErrorCode.INTERNAL)
     if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
-        hint = n_("Get Weights shows the licence and fetches them after you have agreed.")
-    return Remedy(message, hint, _by_code(code))
+        hint = FETCH_HINT
+    return Remedy(message, hint, _by_code(code, failure))
+
+
+def weights(engine: str = "") -> Button:
+    """The button that fetches the weights of an engine; without one it asks which."""
+    return Button(
+        "image_to_3d.fetch_weights", n_("Get Weights…"), "IMPORT", {"engine": engine} if engine in FETCHABLE else {}
+    )
+
+
+def can_fetch(engine: EngineState) -> bool:
+    """Whether the button is of use: the engine lacks weights that somebody offers, and the backend runs on this computer."""
+    return engine.state in _NO_WEIGHTS and bool(engine.terms) and preferences.get().location == "LOCAL"
 
 
 def _connection(failure: ConnectionLost) -> Remedy:
@@ -177,11 +192,14 @@ def _for_installation(failure: InstallError) -> tuple[Button, ...]:
     return (RESUME, COPY_LOG)
 
 
-def _by_code(code: ErrorCode) -> tuple[Button, ...]:
+def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
     if code == ErrorCode.BUSY:
         return (AGAIN,)
     if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
-        return (WEIGHTS,)
+        from . import session
+
+        asked = [job.recipe["engine"] for job in session.current().failed if job.failure is failure]
+        return (weights(*asked[:1]),)
     if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
         return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
     return ()

@@ -7,6 +7,9 @@ painted in orange, in every shading.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -45,6 +48,35 @@ void main()
 
 
 _SELECTED = (1.0, 0.25, 0.0, 1.0)
+_POINTS_AT_ONCE = 1 << 17
+_SECONDS_AT_ONCE = 0.02
+"""After that a drawing makes do with the points that are ready; the next one goes on."""
+
+
+@dataclass(eq=False)
+class _Cloud:
+    """Vertex buffers of one data-block.
+
+    Attributes:
+        key: share of the points that viewports show; whether all of them are painted or only selected ones.
+        batches: ready to be drawn.
+        more: makes the next one; None once all are there.
+    """
+
+    key: tuple[float, bool]
+    batches: list[gpu.types.GPUBatch]
+    more: Generator[gpu.types.GPUBatch, None, None] | None
+
+    def carry_on(self, end: float) -> None:
+        """Make buffers until the time ``end``, one at least."""
+        while self.more is not None:
+            batch = next(self.more, None)
+            if batch is None:
+                self.more = None
+            else:
+                self.batches.append(batch)
+            if time.perf_counter() >= end:
+                return
 
 
 class _Painter:
@@ -52,7 +84,7 @@ class _Painter:
 
     def __init__(self) -> None:
         self._shader: gpu.types.GPUShader | None = None
-        self._batches: dict[int, tuple[tuple[float, bool], gpu.types.GPUBatch | None]] = {}
+        self._clouds: dict[int, _Cloud] = {}
         self._handle: Any = None
 
     def start(self) -> None:
@@ -62,14 +94,14 @@ class _Painter:
         if self._handle is not None:
             bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
             self._handle = None
-        self._batches.clear()
+        self._clouds.clear()
 
     def forget(self, uid: int | None = None) -> None:
         """Read the points anew at the next draw: of one data-block, or of all."""
         if uid is None:
-            self._batches.clear()
+            self._clouds.clear()
         else:
-            self._batches.pop(uid, None)
+            self._clouds.pop(uid, None)
 
     def _draw(self) -> None:
         context = bpy.context
@@ -90,13 +122,16 @@ class _Painter:
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.depth_mask_set(True)
         gpu.state.program_point_size_set(True)
+        end = time.perf_counter() + _SECONDS_AT_ONCE
         for obj in clouds:
-            self._draw_cloud(obj, context.region_data, context.region.height, solid)
+            self._draw_cloud(obj, context.region_data, context.region.height, solid, end)
         gpu.state.program_point_size_set(False)
         gpu.state.depth_mask_set(False)
         gpu.state.depth_test_set("NONE")
 
-    def _draw_cloud(self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int, solid: bool) -> None:
+    def _draw_cloud(
+        self, obj: bpy.types.Object, view: bpy.types.RegionView3D, height: int, solid: bool, end: float
+    ) -> None:
         if self._shader is None:
             try:
                 self._shader = _shader()
@@ -106,10 +141,13 @@ class _Painter:
         uid = obj.data.session_uid
         root = properties.root_of(obj)
         share = 1.0 if root is None else root.image_to_3d.viewport_share
-        if uid not in self._batches or self._batches[uid][0] != (share, solid):
-            self._batches[uid] = ((share, solid), _batch(obj, share, solid))
-        batch = self._batches[uid][1]
-        if batch is None:
+        cloud = self._clouds.get(uid)
+        if cloud is None or cloud.key != (share, solid):
+            cloud = self._clouds[uid] = _Cloud((share, solid), [], _batches(obj, share, solid))
+        cloud.carry_on(end)
+        if cloud.more is not None:
+            _draw_again_soon()
+        if not cloud.batches:
             return
         projection: Matrix = view.window_matrix
         shader = self._shader
@@ -119,7 +157,21 @@ class _Painter:
         shader.uniform_float("pixels", 0.5 * height * projection[1][1])
         shader.uniform_float("scale", obj.matrix_world.median_scale)
         shader.uniform_int("orthographic", int(projection[3][3] != 0))
-        batch.draw(shader)
+        for batch in cloud.batches:
+            batch.draw(shader)
+
+
+def _draw_again_soon() -> None:
+    """A drawing cannot ask for another one, a timer can."""
+    if not bpy.app.timers.is_registered(_draw_again):
+        bpy.app.timers.register(_draw_again)
+
+
+def _draw_again() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
 
 
 def _shader() -> gpu.types.GPUShader:
@@ -141,29 +193,38 @@ def _shader() -> gpu.types.GPUShader:
     return gpu.shader.create_from_info(info)
 
 
-def _batch(obj: bpy.types.Object, share: float, solid: bool) -> gpu.types.GPUBatch | None:
-    """The points that are shown, selected ones in orange; without ``solid`` only those. None where there are none."""
+def _batches(obj: bpy.types.Object, share: float, solid: bool) -> Generator[gpu.types.GPUBatch, None, None]:
+    """The points that are shown, selected ones in orange, some at a time; without ``solid`` only those.
+
+    All that is read of the object is read before the first one: later it may be gone.
+    """
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
     layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
-    columns = {name: pointcloud.read(obj, name) for name in ("position", "radius", pointcloud.COLOUR)}
-    if pointcloud.DEVIATION_COLOUR in obj.data.attributes:
-        columns[pointcloud.COLOUR] = pointcloud.read(obj, pointcloud.DEVIATION_COLOUR)
-    if edits.has_selection(obj):
-        columns[pointcloud.COLOUR][edits.selection(obj)] = _SELECTED
-    seen = np.flatnonzero(edits.kept(obj))
+    columns = {name: pointcloud.read(obj, name) for name in ("position", "radius")}
+    heat_map = pointcloud.DEVIATION_COLOUR in obj.data.attributes
+    columns[pointcloud.COLOUR] = pointcloud.read(obj, pointcloud.DEVIATION_COLOUR if heat_map else pointcloud.COLOUR)
+    kept = edits.kept(obj)
+    selected = edits.selection(obj) if edits.has_selection(obj) else np.zeros_like(kept)
+    seen = None if kept.all() else np.flatnonzero(kept)
+    count = len(kept) if seen is None else len(seen)
     if share < 1.0:
-        seen = seen[splats.shown(len(seen), share)]
+        thinned = splats.shown(count, share)
+        seen = np.flatnonzero(thinned) if seen is None else seen[thinned]
     if not solid:
-        seen = seen[edits.selection(obj)[seen]]
-    if not len(seen):
-        return None
-    columns = {name: values[seen] for name, values in columns.items()}
-    vertices = gpu.types.GPUVertBuf(layout, len(columns["radius"]))
-    for name, values in columns.items():
-        vertices.attr_fill(name, values)
-    return gpu.types.GPUBatch(type="POINTS", buf=vertices)
+        seen = np.flatnonzero(selected) if seen is None else seen[selected[seen]]
+    for start in range(0, count if seen is None else len(seen), _POINTS_AT_ONCE):
+        part = slice(start, start + _POINTS_AT_ONCE)
+        chosen = part if seen is None else seen[part]
+        orange = selected[chosen]
+        vertices = gpu.types.GPUVertBuf(layout, len(orange))
+        for name, values in columns.items():
+            some = values[chosen]
+            if name == pointcloud.COLOUR and orange.any():
+                some = np.where(orange[:, None], np.float32(_SELECTED), some)
+            vertices.attr_fill(name, some)
+        yield gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 
 _painter: _Painter | None = None
@@ -208,6 +269,8 @@ def unregister() -> None:
     """Stop painting and free the buffers."""
     global _painter
     handlers.remove(_HANDLERS)
+    if bpy.app.timers.is_registered(_draw_again):
+        bpy.app.timers.unregister(_draw_again)
     if _painter is not None:
         _painter.stop()
         _painter = None

@@ -18,6 +18,7 @@ from image_to_3d.protocol.paths import log_folder
 
 from .. import installation, installer, preferences, session, tasks, translations
 from ..backend_process import OfflineError, find_command
+from ..engines import ENGINE_ITEMS, FETCHABLE
 from ..installer import InstallError
 
 DIALOG_WIDTH = 460
@@ -232,20 +233,13 @@ class IMAGE_TO_3D_OT_dismiss(bpy.types.Operator):
         return {"FINISHED"}
 
 
-_FETCHED = [
-    ("sharp", "SHARP", "Gaussians in metres from one photo. Its weights are for research only"),
-    ("midas-small", "MiDaS Small", "Relative depth, small and fast; needs a known length to become metric"),
-    ("dpt-large", "DPT Large", "Relative depth, finer; needs a known length to become metric"),
-]
-
-
 class IMAGE_TO_3D_OT_fetch_weights(bpy.types.Operator):
     """Fetch the weights of an engine, after you have read and accepted their licence"""
 
     bl_idname = "image_to_3d.fetch_weights"
     bl_label = "Get Weights"
 
-    engine: EnumProperty(name="Engine", items=_FETCHED, default="sharp")
+    engine: EnumProperty(name="Engine", items=[item for item in ENGINE_ITEMS if item[0] in FETCHABLE], default="sharp")
     accepted: BoolProperty(name="I accept these terms", default=False, options={"SKIP_SAVE"})
 
     @classmethod

@@ -25,12 +25,21 @@ MAX_BYTES = 350_000
 BACKEND = ["-m", "image_to_3d"]
 """What the backend's Python runs, unless the scenario says otherwise."""
 
+_LANGUAGES = """0:Automatic (Automatic):
+1:English (English):en_US
+13:Simplified Chinese (简体中文):zh_HANS
+"""
+"""Debian's Blender comes without its list of languages and its own translations. With this list the extension's tables can be
+seen, Blender's words stay English."""
+
 _IN_CHROOT = """
 root=$1; folder=$2; shift 2
 mount --make-rprivate /
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc" 2>/dev/null || mount --bind /proc "$root/proc"
 mkdir -p "$root/mnt" && mount --bind "$folder" "$root/mnt"
+locale="$root/usr/share/locale"
+if [ ! -e "$locale/languages" ]; then mount -t overlay none -o "lowerdir=$folder/locale:$locale" "$locale"; fi
 exec chroot "$root" /usr/bin/env -i "$@"
 """
 
@@ -230,6 +239,8 @@ def run(
     shutil.copy(extension, folder / "extension.zip")
     shutil.copy(Path(__file__).with_name("inside.py"), folder / "window.py")
     shutil.copytree(SCENARIOS / name, folder / "scenario")
+    (folder / "locale").mkdir()
+    (folder / "locale" / "languages").write_text(_LANGUAGES, "utf-8")
     (folder / "start.py").write_text(
         "import os, sys\nsys.path.insert(0, os.environ['IMAGE_TO_3D_WINDOW'])\n"
         "import window\nfrom scenario import inside\nwindow.run(inside.steps())\n"

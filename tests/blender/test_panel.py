@@ -169,11 +169,18 @@ def test_the_engine_is_known_in_part_before_the_backend_is(panel_without_backend
     )
 
 
-def test_the_engine_says_its_state_and_licence(panel, draw) -> None:
+def test_the_engine_says_its_state_and_licence(panel, draw, monkeypatch) -> None:
     bpy.ops.image_to_3d.test_connection()
     panel.finish()
     panel.recipe.engine = "dpt-large"
-    assert "Its weights are missing" in draw("settings").text
+    notes = draw("settings")
+    assert "Its weights are missing" in notes.text and "Get Weights shows the licence" in notes.text
+    assert notes.named("fetch_weights").engine == "dpt-large" and "image-to-3d weights" not in notes.text
+    remote = SimpleNamespace(location="REMOTE", engine="auto")
+    monkeypatch.setattr(panel.package.preferences, "get", lambda context=None: remote)
+    notes = draw("settings")
+    assert "image-to-3d weights fetch dpt-large" in notes.text and not notes.named("fetch_weights")
+    monkeypatch.undo()
     panel.recipe.engine = "lite"
     text = draw("settings").text
     assert "Ready" in text and "comes with the backend" in text and "Not metric" not in text
@@ -200,6 +207,31 @@ def test_progress_queue_and_cancel(panel, draw) -> None:
     panel.session.cancel_all()
     notes = draw("main")
     assert not notes.named("cancel") and not notes.named("remove_job")
+
+
+def test_a_photo_that_is_not_there_is_said_once(panel, draw, tmp_path: Path) -> None:
+    panel.recipe.photo_path = str(tmp_path / "gone.jpg")
+    panel.press()
+    panel.finish()
+    notes = draw("main")
+    assert notes.text.count("gone.jpg") == 1 and notes.named("find_photo"), notes.text
+    panel.choose_sample()
+    assert "There is no file" in draw("main").text, "the failure stays until something else is asked for"
+
+
+def test_weights_that_are_missing_are_those_of_the_engine_that_failed(panel, draw) -> None:
+    panel.choose_sample()
+    panel.recipe.engine = "midas-small"
+    panel.press()
+    panel.finish()
+    assert draw("main").named("fetch_weights").engine == "midas-small"
+
+
+def test_size_and_focal_length_stand_beside_the_small_picture(panel_without_backend, draw, monkeypatch) -> None:
+    monkeypatch.setattr(panel_without_backend.package.photo_facts, "icon", lambda path: 7)  # 0 without a window
+    panel_without_backend.recipe.photo_path = str(SAMPLE / "photo.jpg")
+    notes = draw("main")
+    assert notes.icons and {"960 × 640 px", "26.0 mm (from photo)"} <= set(notes.texts)
 
 
 def test_failures_of_several_photos_are_listed(panel, draw, tmp_path: Path) -> None:

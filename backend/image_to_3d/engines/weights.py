@@ -222,8 +222,11 @@ def require(name: str, given: str | Path | None = None) -> Found:
     found = find(name, given)
     status, note = state(name, given)
     if found is None or status != "ready":
-        code = ErrorCode.LICENCE_NOT_ACCEPTED if status == "licence_not_accepted" else ErrorCode.WEIGHTS_MISSING
-        raise ImageTo3DError(code, f"The engine {name} cannot run.", f"{note.rstrip('.')}.")
+        hint = f"{note.rstrip('.')}."
+        if status == "licence_not_accepted":
+            message = f"The licence of the weights of {name} was not accepted."
+            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, message, hint)
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} cannot be used.", hint)
     if found.origin not in ("given", "environment"):
         _check_unchanged(lookup(name), found.path)
     return found

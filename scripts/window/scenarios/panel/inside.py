@@ -1,4 +1,4 @@
-"""A first photo: empty panel, error, button, progress, room, undo."""
+"""A first photo: empty panel, errors, button, progress, room, undo; at last the panel in Chinese."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ def steps() -> Iterator[float]:
     session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
     yield from window.show("empty")
 
-    recipe.photo_path = str(window.SAMPLE / "nothing.jpg")
-    bpy.ops.image_to_3d.generate()
-    while session.failure is None:
-        yield 0.05
-    yield 0.5
-    yield from window.show("error", message=str(session.failure))
+    photo, letter = window.SAMPLE / "photo.jpg", window.SAMPLE / "letter.jpg"
+    letter.write_text("This is a letter.")
+    for step, path, engine in (
+        ("missing", window.SAMPLE / "nothing.jpg", "auto"),
+        ("unreadable", letter, "lite"),
+        ("weights", photo, "sharp"),
+    ):
+        recipe.photo_path, recipe.engine = str(path), engine
+        session.failure = None
+        bpy.ops.image_to_3d.generate()
+        while session.failure is None:
+            yield 0.05
+        window.redraw()
+        yield 1.5
+        yield from window.show(step, message=str(session.failure))
 
     session.failure = None
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine = "depth-map"
+    session.failed.clear()
+    recipe.depth_path, recipe.engine = str(window.SAMPLE / "depth_mm.png"), "depth-map"
     bpy.ops.ed.undo_push(message="Settings")
     window.redraw()
     yield 0.5
@@ -50,6 +59,13 @@ def steps() -> Iterator[float]:
     window.look_through_camera("MATERIAL")
     yield 2.0
     yield from window.show("camera")
+    language = bpy.context.preferences.view
+    language.language = "zh_HANS"
+    language.use_translate_interface = True
+    window.look_through_camera("SOLID")
+    yield 2.0
+    yield from window.show("chinese", language=language.language)
+    language.language = "en_US"
     bpy.ops.ed.undo()
     yield 1.0
     yield from window.show("undone", objects=len(bpy.data.objects))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from window.runner import Blender, save, side_by_side, tall_button
 
+_ERRORS = ("missing", "unreadable", "weights")
+
 
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of each."""
@@ -15,27 +17,31 @@ def drive(blender: Blender, output: Path) -> None:
     blender.widen_sidebar(facts, 60)
     blender.go_on("empty")
 
-    facts = blender.wait("error")
-    time.sleep(0.5)
-    sidebars = [blender.sidebar(facts)]
-    blender.go_on("error")
+    errors = []
+    for step in _ERRORS:
+        facts = blender.wait(step)
+        time.sleep(1)
+        errors.append(blender.sidebar(facts))
+        blender.go_on(step)
 
     facts = blender.wait("before")
-    time.sleep(0.5)
-    sidebars.append(blender.sidebar(facts))
-    button = tall_button(sidebars[-1])
+    time.sleep(1)
+    states = [blender.sidebar(facts)]
+    button = tall_button(states[-1])
     blender.go_on("before")
     blender.click_in_sidebar(facts, button)
 
     facts = blender.wait("progress")
-    sidebars.append(blender.sidebar(facts))
+    states.append(blender.sidebar(facts))
     blender.go_on("progress")
+    if not facts["running"]:
+        raise SystemExit("The photo was done before its progress was on a picture.")
 
     facts = blender.wait("solid")
     print(f"Blender {facts['blender']}, longest pause of its main thread {facts['longest_pause']:.2f} s")
     time.sleep(3)
     picture = desktop.picture("solid")
-    sidebars.append(blender.sidebar(facts, picture))
+    states.append(blender.sidebar(facts, picture))
     save(picture, output / "panel.png")
     blender.go_on("solid")
 
@@ -46,10 +52,14 @@ def drive(blender: Blender, output: Path) -> None:
     time.sleep(5)
     save(desktop.picture("camera"), output / "camera.png")
     blender.go_on("camera")
+    facts = blender.wait("chinese")
+    time.sleep(5)
+    states.append(blender.sidebar(facts))
+    blender.go_on("chinese")
 
     facts = blender.wait("undone")
     if facts["objects"]:
         raise SystemExit(f"Undo left {facts['objects']} objects.")
     blender.go_on("undone")
-    height = max(s.height for s in sidebars) * 3 // 4
-    save(side_by_side([s.crop((0, 0, s.width, height)) for s in sidebars]), output / "panel-states.png")
+    save(side_by_side(states), output / "panel-states.png")
+    save(side_by_side([s.crop((0, 0, s.width, s.height * 5 // 8)) for s in errors]), output / "panel-errors.png")
