@@ -26,13 +26,20 @@ def main() -> int:
     parser.add_argument("--blender", default="blender", help="the Blender binary")
     parser.add_argument("--output-dir", type=Path, default=runner.REPOSITORY / "docs" / "images")
     parser.add_argument("--keep", action="store_true", help="keep the work folder")
+    parser.add_argument(
+        "--mount", type=Path, action="append", default=[], help="a folder that the chroot is to see too"
+    )
+    parser.add_argument(
+        "--env", action="append", default=[], metavar="NAME=VALUE", help="for Blender, such as PIP_FIND_LINKS"
+    )
     args = parser.parse_args()
+    variables = dict(setting.split("=", 1) for setting in args.env)
     unknown = set(args.scenario) - set(runner.names())
     if unknown:
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
     for name in args.scenario or runner.names():
         print(f"{name} …", flush=True)
-        runner.run(name, args.zip, args.output_dir, args.chroot, args.blender, args.keep)
+        runner.run(name, args.zip, args.output_dir, args.chroot, args.blender, args.keep, args.mount, variables)
     return 0
 
 

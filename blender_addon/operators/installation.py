@@ -233,13 +233,16 @@ class IMAGE_TO_3D_OT_dismiss(bpy.types.Operator):
         return {"FINISHED"}
 
 
+_FETCHED = [item for item in ENGINE_ITEMS if item[0] in FETCHABLE]
+
+
 class IMAGE_TO_3D_OT_fetch_weights(bpy.types.Operator):
     """Fetch the weights of an engine, after you have read and accepted their licence"""
 
     bl_idname = "image_to_3d.fetch_weights"
     bl_label = "Get Weights"
 
-    engine: EnumProperty(name="Engine", items=[item for item in ENGINE_ITEMS if item[0] in FETCHABLE], default="sharp")
+    engine: EnumProperty(name="Engine", items=_FETCHED, default="sharp")
     accepted: BoolProperty(name="I accept these terms", default=False, options={"SKIP_SAVE"})
 
     @classmethod

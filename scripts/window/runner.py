@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,11 +34,12 @@ _LANGUAGES = """0:Automatic (Automatic):
 seen, Blender's words stay English."""
 
 _IN_CHROOT = """
-root=$1; folder=$2; shift 2
+root=$1; folder=$2; folders=$3; shift 3
 mount --make-rprivate /
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc" 2>/dev/null || mount --bind /proc "$root/proc"
 mkdir -p "$root/mnt" && mount --bind "$folder" "$root/mnt"
+for path in $folders; do mkdir -p "$root$path" && mount --bind "$path" "$root$path"; done
 locale="$root/usr/share/locale"
 if [ ! -e "$locale/languages" ]; then mount -t overlay none -o "lowerdir=$folder/locale:$locale" "$locale"; fi
 exec chroot "$root" /usr/bin/env -i "$@"
@@ -45,10 +47,16 @@ exec chroot "$root" /usr/bin/env -i "$@"
 
 
 class Desktop:
-    """A virtual screen with programs on it, on this machine or in a chroot. The work folder is ``/mnt`` in there."""
+    """A virtual screen with programs on it, on this machine or in a chroot. The work folder is ``/mnt`` in there.
 
-    def __init__(self, folder: Path, chroot: Path | None) -> None:
-        self.folder, self.chroot = folder, chroot
+    Args:
+        folder: to work in.
+        chroot: root of a Debian; None for this machine.
+        mounts: folders of this machine that the chroot sees too, at the same place.
+    """
+
+    def __init__(self, folder: Path, chroot: Path | None, mounts: Sequence[Path] = ()) -> None:
+        self.folder, self.chroot, self.mounts = folder, chroot, mounts
         self.display = f":{90 + os.getpid() % 900}"
         self.processes: list[subprocess.Popen[bytes]] = []
 
@@ -71,7 +79,7 @@ class Desktop:
             line = ["env", "-i", *settings, *command]
         else:
             line = ["unshare", "--mount", "bash", "-c", _IN_CHROOT, "_"]
-            line += [str(self.chroot), str(self.folder), *settings, *command]
+            line += [str(self.chroot), str(self.folder), " ".join(map(str, self.mounts)), *settings, *command]
         with (self.folder / f"{Path(command[0]).name}.log").open("ab") as log:
             process = subprocess.Popen(line, stdout=log, stderr=subprocess.STDOUT)
         self.processes.append(process)
@@ -220,7 +228,14 @@ def scenario(name: str) -> ModuleType:
 
 
 def run(
-    name: str, extension: Path, output: Path, chroot: Path | None = None, binary: str = "blender", keep: bool = False
+    name: str,
+    extension: Path,
+    output: Path,
+    chroot: Path | None = None,
+    binary: str = "blender",
+    keep: bool = False,
+    mounts: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> None:
     """Play a scenario.
 
@@ -231,6 +246,8 @@ def run(
         chroot: root of a Debian that has the programs; None for this machine.
         binary: Blender.
         keep: leave the work folder and print its path.
+        mounts: folders of this machine that the chroot sees too.
+        variables: further environment of Blender.
     """
     outer = scenario(name)
     folder = Path(tempfile.mkdtemp(prefix=f"image-to-3d-window-{name}-"))
@@ -245,7 +262,7 @@ def run(
         "import os, sys\nsys.path.insert(0, os.environ['IMAGE_TO_3D_WINDOW'])\n"
         "import window\nfrom scenario import inside\nwindow.run(inside.steps())\n"
     )
-    desktop = Desktop(folder, chroot)
+    desktop = Desktop(folder, chroot, mounts)
     arguments = getattr(outer, "BACKEND", BACKEND)
     if arguments is not None:
         environment = {
@@ -264,6 +281,7 @@ def run(
             IMAGE_TO_3D_HOME=desktop.path("home"),
             IMAGE_TO_3D_WINDOW=desktop.path(""),
             BLENDER_USER_RESOURCES=desktop.path("user"),
+            **(variables or {}),
         )
         outer.drive(Blender(desktop, process), output)
     finally:

@@ -1,7 +1,13 @@
-"""The backend's life in the panel: tested, gone, asked to be installed, being installed, failed for lack of a network."""
+"""The backend's life in the panel: tested, gone, asked to be installed, being installed; then a first photo, and removed again.
+
+Without a network it ends with the sentence that says so. The variable IMAGE_TO_3D_WINDOW_PYTHON (``--env``) names a Python
+other than Blender's to make it with.
+"""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 
 import bpy
@@ -11,15 +17,19 @@ import window
 
 def steps() -> Iterator[float]:
     """See :mod:`window`."""
+    times: dict[str, float] = {}
+    start = time.monotonic()
     addon = window.install()
+    times["extension into Blender"] = time.monotonic() - start
     panel = addon.backend_panel.IMAGE_TO_3D_PT_backend
     bpy.utils.unregister_class(panel)
     panel.bl_options = set()  # open, so that it is on the pictures
     bpy.utils.register_class(panel)
     bpy.context.preferences.system.use_online_access = True
+    addon.preferences.get().python = os.environ.get("IMAGE_TO_3D_WINDOW_PYTHON", "")
     yield 0.5
     window.open_tab()
-    session = addon.session.current()
+    session, tasks = addon.session.current(), addon.tasks
     yield from window.show("empty")
 
     bpy.ops.image_to_3d.test_connection()
@@ -44,15 +54,47 @@ def steps() -> Iterator[float]:
         bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT")
     yield 3.0
     yield from window.show("question")
-    while addon.tasks.current() is None:  # the other side presses Return
+    while tasks.current() is None:  # the other side presses Return
         yield 0.05
-    while addon.tasks.current() is not None and addon.tasks.current().fraction < 0.02:
+    start = time.monotonic()
+    while tasks.current() is not None and tasks.current().fraction < 0.02:
         yield 0.05
-    yield 0.5
-    yield from window.show("installing", running=addon.tasks.current() is not None)
-    while addon.tasks.current() is not None:
+    yield 3.0
+    yield from window.show("installing", running=tasks.current() is not None)
+    while tasks.current() is not None:
         yield 0.1
+    times["Install Backend"] = time.monotonic() - start
+    start = time.monotonic()
+    while session.busy:
+        yield 0.05
+    times["backend started and known"] = time.monotonic() - start
     window.redraw()
     yield 0.5
-    failed = addon.tasks.last()
-    yield from window.show("failed", message=str(failed.failure) if failed else "", pause=window.longest_pause())
+    failed = tasks.last()
+    message = str(failed.failure) if failed else str(session.failure or "")
+    yield from window.show("ended", message=message, pause=window.longest_pause(), times=times)
+    if message:
+        return
+
+    recipe = bpy.context.scene.image_to_3d.recipe
+    recipe.photo_path, recipe.engine = str(window.SAMPLE / "photo.jpg"), "lite"
+    start = time.monotonic()
+    bpy.ops.image_to_3d.generate()
+    while session.busy:
+        yield 0.05
+    times["first photo, Lite"] = time.monotonic() - start
+    if session.failure is not None:
+        raise session.failure
+    window.look_from_beside("SOLID")
+    yield 5.0
+    yield from window.show("photo", times=times)
+
+    bpy.ops.image_to_3d.stop_backend()
+    while session.busy or session.welcome is not None:
+        yield 0.05
+    start = time.monotonic()
+    bpy.ops.image_to_3d.remove_backend()
+    while tasks.current() is not None:
+        yield 0.1
+    times["Remove"] = time.monotonic() - start
+    yield from window.show("removed", state=addon.installation.state(), times=times)
