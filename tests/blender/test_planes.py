@@ -53,7 +53,7 @@ def test_a_marked_door_is_upright_and_faces_east(panel, addon, root) -> None:
     assert entry.area_m2 == pytest.approx(4 * area, rel=1e-3) and entry.tilt_deg == pytest.approx(90, abs=0.3)
 
 
-def test_selected_vertices_and_annotations_mark_regions(panel, addon, root) -> None:
+def test_selected_vertices_mark_a_region(panel, addon, root) -> None:
     built = addon.scene.build.find(root)
     mesh = built.surface.data
     k = addon.measuring.cloud.intrinsics(root)
@@ -66,30 +66,29 @@ def test_selected_vertices_and_annotations_mark_regions(panel, addon, root) -> N
     inside = ((pixels > (50, 210)) & (pixels < (130, 455))).all(axis=1)
     mesh.vertices.foreach_set("select", inside)
     report(panel, by="VERTICES")
-    assert "No region is marked" in refused(panel, by="ANNOTATION")
-    _annotate(root, addon, k, DOOR)
-    report(panel, by="ANNOTATION")
-    by_vertices, by_annotation = root.image_to_3d.inspection.planes
-    assert by_vertices.name != by_annotation.name
-    for entry in (by_vertices, by_annotation):
-        assert entry.tilt_deg == pytest.approx(90, abs=0.3)
-    assert by_vertices.points > 0.7 * np.count_nonzero(inside), "the cells between its vertices count as well"
+    (entry,) = root.image_to_3d.inspection.planes
+    assert entry.tilt_deg == pytest.approx(90, abs=0.3)
+    assert entry.points > 0.7 * np.count_nonzero(inside), "the cells between its vertices count as well"
     assert bpy.ops.image_to_3d.refresh_planes() == {"FINISHED"}
     panel.session.wait(200)
-    assert by_vertices.tilt_deg == pytest.approx(90, abs=0.3)
+    assert entry.tilt_deg == pytest.approx(90, abs=0.3)
+
+
+@pytest.mark.skipif(bpy.app.version < (5, 2, 0), reason="in 5.0 and before a script cannot draw annotations")
+def test_annotations_mark_regions(panel, addon, root) -> None:
+    assert "No region is marked" in refused(panel, by="ANNOTATION")
+    _annotate(root, addon, addon.measuring.cloud.intrinsics(root), DOOR)
+    report(panel, by="ANNOTATION")
+    (entry,) = root.image_to_3d.inspection.planes
+    assert entry.tilt_deg == pytest.approx(90, abs=0.3)
 
 
 def _annotate(root, addon, k, outline: str) -> None:
     """What drawing an annotation around the door on the surface leaves."""
     uv = np.array([[float(x) for x in pair.split(",")] for pair in outline.split()])
     places = addon.measuring.cloud.to_world(root, k.unproject(uv, np.full(len(uv), 4.2)))
-    scene = bpy.context.scene
-    if bpy.app.version >= (5, 0, 0):
-        scene.annotation = sheet = bpy.data.annotations.new("Notes")
-    else:
-        scene.grease_pencil = sheet = bpy.data.grease_pencils.new("Notes")
-    frame = sheet.layers.new("Notes").frames.new(1)
-    stroke = frame.strokes.new()
+    bpy.context.scene.annotation = sheet = bpy.data.annotations.new("Notes")
+    stroke = sheet.layers.new("Notes").frames.new(1).strokes.new()
     stroke.display_mode = "3DSPACE"
     stroke.points.add(len(places))
     for point, place in zip(stroke.points, places, strict=True):
