@@ -48,33 +48,36 @@ void main()
 
 
 _SELECTED = (1.0, 0.25, 0.0, 1.0)
-_POINTS_AT_ONCE = 1 << 17
 _SECONDS_AT_ONCE = 0.02
-"""After that a drawing makes do with the points that are ready; the next one goes on."""
+
+_Columns = dict[str, np.ndarray]
 
 
 @dataclass(eq=False)
 class _Cloud:
-    """Vertex buffers of one data-block.
+    """The points of one data-block on their way to the graphics card.
 
     Attributes:
         key: share of the points that viewports show; whether all of them are painted or only selected ones.
-        batches: ready to be drawn.
-        more: makes the next one; None once all are there.
+        reading: ends with what is to be painted; None once it has.
+        columns: that, until it is on the card; None where nothing is to be painted.
+        batch: on the card.
     """
 
     key: tuple[float, bool]
-    batches: list[gpu.types.GPUBatch]
-    more: Generator[gpu.types.GPUBatch, None, None] | None
+    reading: Generator[None, None, _Columns | None] | None
+    columns: _Columns | None = None
+    batch: gpu.types.GPUBatch | None = None
 
     def carry_on(self, end: float) -> None:
-        """Make buffers until the time ``end``, one at least."""
-        while self.more is not None:
-            batch = next(self.more, None)
-            if batch is None:
-                self.more = None
-            else:
-                self.batches.append(batch)
+        """Read until the time ``end``, one step at least."""
+        while self.reading is not None:
+            try:
+                next(self.reading)
+            except StopIteration as done:
+                self.reading, self.columns = None, done.value
+            except ReferenceError:  # the object is gone
+                self.reading = None
             if time.perf_counter() >= end:
                 return
 
@@ -143,11 +146,14 @@ class _Painter:
         share = 1.0 if root is None else root.image_to_3d.viewport_share
         cloud = self._clouds.get(uid)
         if cloud is None or cloud.key != (share, solid):
-            cloud = self._clouds[uid] = _Cloud((share, solid), [], _batches(obj, share, solid))
+            cloud = self._clouds[uid] = _Cloud((share, solid), _columns(obj, share, solid))
         cloud.carry_on(end)
-        if cloud.more is not None:
-            _draw_again_soon()
-        if not cloud.batches:
+        if cloud.reading is not None:
+            _read_on_soon()
+            return
+        if cloud.columns is not None:  # making a buffer needs no more than copying
+            cloud.batch, cloud.columns = _batch(cloud.columns), None
+        if cloud.batch is None:
             return
         projection: Matrix = view.window_matrix
         shader = self._shader
@@ -157,21 +163,32 @@ class _Painter:
         shader.uniform_float("pixels", 0.5 * height * projection[1][1])
         shader.uniform_float("scale", obj.matrix_world.median_scale)
         shader.uniform_int("orthographic", int(projection[3][3] != 0))
-        for batch in cloud.batches:
-            batch.draw(shader)
+        cloud.batch.draw(shader)
+
+    def read_on(self, end: float) -> bool:
+        """Carry on with what no drawing has finished; whether there is more to do."""
+        for cloud in self._clouds.values():
+            if cloud.reading is not None and time.perf_counter() < end:
+                cloud.carry_on(end)
+        return any(cloud.reading is not None for cloud in self._clouds.values())
 
 
-def _draw_again_soon() -> None:
-    """A drawing cannot ask for another one, a timer can."""
-    if not bpy.app.timers.is_registered(_draw_again):
-        bpy.app.timers.register(_draw_again)
+def _read_on_soon() -> None:
+    """Away from drawings, because each would draw all the points."""
+    if not bpy.app.timers.is_registered(_read_on):
+        bpy.app.timers.register(_read_on)
 
 
-def _draw_again() -> None:
+def _read_on() -> float | None:
+    if _painter is None:
+        return None
+    if _painter.read_on(time.perf_counter() + _SECONDS_AT_ONCE):
+        return 0.0  # after the window has had its turn
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 area.tag_redraw()
+    return None
 
 
 def _shader() -> gpu.types.GPUShader:
@@ -193,38 +210,54 @@ def _shader() -> gpu.types.GPUShader:
     return gpu.shader.create_from_info(info)
 
 
-def _batches(obj: bpy.types.Object, share: float, solid: bool) -> Generator[gpu.types.GPUBatch, None, None]:
-    """The points that are shown, selected ones in orange, some at a time; without ``solid`` only those.
+def _columns(obj: bpy.types.Object, share: float, solid: bool) -> Generator[None, None, _Columns | None]:
+    """The points that are shown, selected ones in orange, read in steps; without ``solid`` only those. None where there are none.
 
-    All that is read of the object is read before the first one: later it may be gone.
+    Raises ``ReferenceError`` where the object has gone or has other data meanwhile.
     """
+    data = obj.data.session_uid
+
+    def read(name: str) -> np.ndarray:
+        if obj.data.session_uid != data:
+            raise ReferenceError
+        return pointcloud.read(obj, name)
+
+    columns = {}
+    for name in ("position", "radius"):
+        columns[name] = read(name)
+        yield
+    heat_map = pointcloud.DEVIATION_COLOUR in obj.data.attributes
+    columns[pointcloud.COLOUR] = read(pointcloud.DEVIATION_COLOUR if heat_map else pointcloud.COLOUR)
+    yield
+    if edits.has_selection(obj):
+        selected = edits.selection(obj)
+        columns[pointcloud.COLOUR][selected] = _SELECTED
+    else:
+        selected = np.zeros(len(columns["radius"]), bool)
+    yield
+    kept = edits.kept(obj)
+    if kept.all() and share == 1.0 and solid:
+        return columns
+    seen = np.flatnonzero(kept)
+    if share < 1.0:
+        seen = seen[splats.shown(len(seen), share)]
+    if not solid:
+        seen = seen[selected[seen]]
+    for name in columns:
+        yield
+        columns[name] = columns[name][seen]
+    return columns if len(seen) else None
+
+
+def _batch(columns: _Columns) -> gpu.types.GPUBatch:
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="radius", comp_type="F32", len=1, fetch_mode="FLOAT")
     layout.attr_add(id="colour", comp_type="F32", len=4, fetch_mode="FLOAT")
-    columns = {name: pointcloud.read(obj, name) for name in ("position", "radius")}
-    heat_map = pointcloud.DEVIATION_COLOUR in obj.data.attributes
-    columns[pointcloud.COLOUR] = pointcloud.read(obj, pointcloud.DEVIATION_COLOUR if heat_map else pointcloud.COLOUR)
-    kept = edits.kept(obj)
-    selected = edits.selection(obj) if edits.has_selection(obj) else np.zeros_like(kept)
-    seen = None if kept.all() else np.flatnonzero(kept)
-    count = len(kept) if seen is None else len(seen)
-    if share < 1.0:
-        thinned = splats.shown(count, share)
-        seen = np.flatnonzero(thinned) if seen is None else seen[thinned]
-    if not solid:
-        seen = np.flatnonzero(selected) if seen is None else seen[selected[seen]]
-    for start in range(0, count if seen is None else len(seen), _POINTS_AT_ONCE):
-        part = slice(start, start + _POINTS_AT_ONCE)
-        chosen = part if seen is None else seen[part]
-        orange = selected[chosen]
-        vertices = gpu.types.GPUVertBuf(layout, len(orange))
-        for name, values in columns.items():
-            some = values[chosen]
-            if name == pointcloud.COLOUR and orange.any():
-                some = np.where(orange[:, None], np.float32(_SELECTED), some)
-            vertices.attr_fill(name, some)
-        yield gpu.types.GPUBatch(type="POINTS", buf=vertices)
+    vertices = gpu.types.GPUVertBuf(layout, len(columns["radius"]))
+    for name, values in columns.items():
+        vertices.attr_fill(name, values)
+    return gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 
 _painter: _Painter | None = None
@@ -269,8 +302,8 @@ def unregister() -> None:
     """Stop painting and free the buffers."""
     global _painter
     handlers.remove(_HANDLERS)
-    if bpy.app.timers.is_registered(_draw_again):
-        bpy.app.timers.unregister(_draw_again)
+    if bpy.app.timers.is_registered(_read_on):
+        bpy.app.timers.unregister(_read_on)
     if _painter is not None:
         _painter.stop()
         _painter = None

@@ -66,7 +66,9 @@ def _watch(addon: ModuleType) -> None:
     painter.stop()
     painter._draw = _timed("draw handler", painter._draw)
     painter.start()
-    addon.solid_view._Cloud.carry_on = _timed("buffers of the draw handler", addon.solid_view._Cloud.carry_on)
+    for name in ("_read_on", "_batch"):
+        setattr(addon.solid_view, name, _timed(f"solid_view.{name}", getattr(addon.solid_view, name)))
+    addon.solid_view._Cloud.carry_on = _timed("solid_view._Cloud.carry_on", addon.solid_view._Cloud.carry_on)
 
 
 def _timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
