@@ -34,7 +34,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
     engine = next((e for e in welcome.engines if e.name == name), None) if welcome else None
     if engine is None:
         row = column.row(align=True)
-        row.label(text="Known once the backend is connected", icon="QUESTION")
+        row.label(text="Known once connected", icon="QUESTION")
         row.operator("image_to_3d.test_connection", text="", icon="LINKED")
     else:
         ready = engine.state == "ready"

@@ -116,7 +116,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD", translate=False)
         fact(column, "Points", f"{outcome.points:,}")
         size = root.matrix_world.median_scale
-        fact(column, "Extent", " × ".join(metres_text(context, size * metres) for metres in outcome.extent))
+        fact(column, "Extent", _product([metres_text(context, size * metres) for metres in outcome.extent]))
         if outcome.size[0]:
             fact(column, "Photo", f"{outcome.size[0]} × {outcome.size[1]} px")
         if outcome.mm35:
@@ -160,6 +160,14 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
         layout.use_property_decorate = False
         _draw_settings(layout, context, recipe, root.name)
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
+
+
+def _product(lengths: list[str]) -> str:
+    """Lengths side by side; a unit that all share is written once, or the narrow sidebar would cut the last one off."""
+    parts = [text.split(" ") for text in lengths]
+    if {(len(part), part[-1]) for part in parts} == {(2, parts[0][-1])}:
+        return " × ".join(number for number, _ in parts) + f" {parts[0][-1]}"
+    return " × ".join(lengths)
 
 
 _CLASSES = (

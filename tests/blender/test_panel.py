@@ -267,4 +267,5 @@ def test_lengths_are_in_the_units_of_the_scene(panel, draw) -> None:
     bpy.context.scene.unit_settings.system = "IMPERIAL"
     imperial = draw("result", root).text
     width = root.image_to_3d.outcome.extent[0]
-    assert f"{width:.3f} m" in metric and f"{int(width / 0.3048)}' " in imperial
+    extent = " × ".join(f"{metres:.3f}" for metres in root.image_to_3d.outcome.extent)
+    assert f"{extent} m" in metric and f"{int(width / 0.3048)}' " in imperial

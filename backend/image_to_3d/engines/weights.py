@@ -226,6 +226,8 @@ def require(name: str, given: str | Path | None = None) -> Found:
         if status == "licence_not_accepted":
             message = f"The licence of the weights of {name} was not accepted."
             raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, message, hint)
+        if found is None:
+            raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} are not here.", hint)
         raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} cannot be used.", hint)
     if found.origin not in ("given", "environment"):
         _check_unchanged(lookup(name), found.path)

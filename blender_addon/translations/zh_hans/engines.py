@@ -21,7 +21,7 @@ WORDS = {
     "Its weights are missing": "缺少权重",
     "Its licence has not been accepted": "尚未接受其许可",
     "Cannot run there": "在那里无法运行",
-    "Known once the backend is connected": "连接后端后才知道",
+    "Known once connected": "连接后才知道",
     "This engine needs a depth file.": "此引擎需要深度文件。",
     "Not metric: calibrate the result with a known length under Measure.": "非米制：请在“测量”中用已知长度标定结果。",
 }

@@ -18,6 +18,7 @@ WORDS = {
     "No wall is in view that could lie along an axis.": "画面中没有可以沿轴对齐的墙面。",
     "Level without aligning a wall.": "请在不对齐墙面的情况下调平。",
     "{0} of the depth map is unknown; there are no points there.": "深度图有 {0} 未知；那里没有点。",
+    "The weights of {0} are not here.": "这里没有 {0} 的权重。",
     "The weights of {0} cannot be used.": "{0} 的权重无法使用。",
     "The licence of the weights of {0} was not accepted.": "尚未接受 {0} 权重的许可。",
     "Built-in engine, approximate scale: one known length makes it right (calibrate), and the engine sharp sees more (image-to-3d weights fetch sharp; its licence is for research only).": "内置引擎，尺度为近似值：用一个已知长度校准即可准确；引擎 sharp 能看到更多（image-to-3d weights fetch sharp；其许可仅限研究用途）。",
