@@ -122,7 +122,7 @@ class IMAGE_TO_3D_PT_backend(Sidebar, bpy.types.Panel):
 def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the backend is and can do."""
     current, now = session.current(), situation(context)
-    layout.label(text=now.text, icon=now.icon, translate=False)
+    lines(layout, context, now.text, now.icon)
     if current.welcome is None:
         return
     welcome, report = current.welcome, current.status or {}
@@ -130,28 +130,29 @@ def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     fact(column, "Device", report.get("device") or welcome.device or iface_("not known yet"))
     memory = report.get("memory_bytes") or welcome.memory_bytes
     if memory:
-        fact(column, "Free memory", f"{memory / 1e9:.1f} GB")
+        fact(column, "Memory", iface_("{size:.1f} GB free").format(size=memory / 1e9))
     waiting = report.get("waiting", 0)
     if waiting:
         fact(column, "Waiting", str(waiting))
     for engine in welcome.engines:
-        _draw_engine(layout, engine)
+        _draw_engine(layout, context, engine)
     renderer = report.get("renderer") or welcome.renderer
     if renderer:
         lines(layout, context, renderer, "SHADING_RENDERED")
 
 
-def _draw_engine(layout: bpy.types.UILayout, engine: EngineState) -> None:
-    row = layout.row(align=True)
-    split = row.split(factor=0.3)
+def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, engine: EngineState) -> None:
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    split = row.split(factor=0.5)
     ready = engine.state == "ready"
     split.label(text=engine.name, icon="CHECKMARK" if ready else "DOT", translate=False)
-    state = iface_(_ENGINE_STATES.get(engine.state, engine.state))
-    licence = "" if engine.licence == "none" else f" · {engine.licence}"
-    split.label(text=f"{state}{licence}", translate=False)
+    split.label(text=iface_(_ENGINE_STATES.get(engine.state, engine.state)), translate=False)
     if remedies.can_fetch(engine):
         operator = row.operator("image_to_3d.fetch_weights", text="", icon="IMPORT")
         operator.engine = engine.name
+    if engine.licence != "none":
+        lines(column, context, engine.licence)
 
 
 def draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

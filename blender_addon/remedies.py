@@ -205,9 +205,15 @@ def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
     return ()
 
 
+_LETTERS = 15
+"""That a button of half the sidebar's width holds, as wide as the sidebar opens."""
+
+
 def draw(layout: bpy.types.UILayout, buttons: tuple[Button, ...]) -> None:
-    """The buttons, two in a row."""
-    grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+    """The buttons, two in a row where their words are short."""
+    short = all(len(iface_(button.text)) <= _LETTERS for button in buttons)
+    columns = 2 if short and len(buttons) > 1 else 1
+    grid = layout.grid_flow(row_major=True, columns=columns, even_columns=True, align=True)
     for button in buttons:
         operator = grid.operator(button.operator, text=iface_(button.text), icon=button.icon, translate=False)
         for name, value in button.properties.items():

@@ -248,7 +248,7 @@ def test_what_test_connection_shows(quiet: ModuleType) -> None:
             "cpu",
             "8.0 GB",
             "sharp",
-            "weights missing · research",
+            "weights missing research",
             "on the CPU",
             "2",
         ):

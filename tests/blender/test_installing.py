@@ -87,7 +87,7 @@ def test_from_nothing_to_a_photo_then_repair_then_remove(machine: ModuleType, pa
     assert panel.session.failure is None and panel.session.status["workers"]["inference"]["ready"]
     shown = backend_panel(machine).text
     assert "Connected, version" in shown and "Rendering on the CPU." in shown
-    assert "research" in shown and "weights missing" in shown and "Free memory" in shown
+    assert "research" in shown and "weights missing" in shown and "GB free" in shown
     assert _program_of(panel.session.status["pid"]) == Path(installed.command[0])
 
     panel.choose_sample()

@@ -52,7 +52,9 @@ def steps() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")
     ):
         bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT")
-    yield 3.0
+    while addon.installation.survey(look=False) is None:
+        yield 0.1
+    yield 1.0
     yield from window.show("question")
     while tasks.current() is None:  # the other side presses Return
         yield 0.05

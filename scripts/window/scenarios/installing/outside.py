@@ -13,8 +13,7 @@ _MINUTES = 30
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of each."""
     desktop = blender.desktop
-    facts = blender.wait("empty", 300)
-    blender.widen_sidebar(facts, 90)
+    blender.wait("empty", 300)
     blender.go_on("empty")
     sidebars = []
     for step in ("connected", "missing"):

@@ -13,8 +13,7 @@ _ERRORS = ("missing", "unreadable", "weights")
 def drive(blender: Blender, output: Path) -> None:
     """All steps, with a picture of each."""
     desktop = blender.desktop
-    facts = blender.wait("empty")
-    blender.widen_sidebar(facts, 60)
+    blender.wait("empty")
     blender.go_on("empty")
 
     errors = []
