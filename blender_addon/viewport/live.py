@@ -27,9 +27,11 @@ from .stream import RETRY_SECONDS, Stream, clock, view_of
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.008
-"""Between two looks while a picture is on its way."""
+"""Between two looks while a picture may come at any time."""
+PATIENT_SECONDS = 0.04
+"""Most between two looks while one is on its way that the last ones would not have come so soon as."""
 QUIET_SECONDS = 1.0
-SETTINGS_SECONDS = 0.5
+SETTINGS_SECONDS = 2.0
 """Between two looks at the settings of the backend, which takes longer than all else that a look does."""
 MAX_RETRY_SECONDS = 30.0
 SURFACE_BIAS = 0.006
@@ -147,8 +149,11 @@ class LivePreview:
         self._hide_points(places)
         if self._colours.pump():
             self._redraw_all()
-        busy = self._uploads or any(stream.waits(now) and not stream.lost for stream in self._streams.values())
-        return BUSY_SECONDS if busy else QUIET_SECONDS
+        waiting = [stream for stream in self._streams.values() if stream.waits(now) and not stream.lost]
+        if not waiting and not self._uploads:
+            return QUIET_SECONDS
+        soonest = min((stream.expects(now) for stream in waiting), default=0.0)
+        return min(max(soonest, BUSY_SECONDS), PATIENT_SECONDS)
 
     def failure_of(self, stream: Stream | None) -> ImageTo3DError | None:
         """Why a viewport does not show what it should."""

@@ -26,6 +26,8 @@ STILL_SECONDS = 0.15
 MIN_INTERVAL = 0.03
 """Poses are sent at most so often, seconds."""
 RETRY_SECONDS = 2.0
+_EARLIEST = 0.7
+"""Share of the time of the last picture in which the next does not come."""
 ANSWER_SECONDS = 35.0
 MAX_SIDE = 8192
 
@@ -116,6 +118,12 @@ class Stream:
     def waits(self, now: float) -> bool:
         """True while a picture is on its way or will have to be asked for."""
         return bool(self._asked) or self._wanted_share(now) is not None or now - self._changed < STILL_SECONDS
+
+    def expects(self, now: float) -> float:
+        """Seconds in which nothing is to be done: until a picture may come, going by the last one, or one is to be asked for."""
+        if not self._asked or self._wanted_share(now) is not None:
+            return 0.0
+        return min(asked.at for asked in self._asked.values()) + _EARLIEST * self.seconds - now
 
     def ask(self, now: float) -> None:
         """Ask for the picture of the view as it is, if that has not been done."""
