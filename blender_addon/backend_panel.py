@@ -183,10 +183,18 @@ def draw_notice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if failed is not None and failed.failure is not None:
         box = draw_failure(layout, context, failed.failure)
         _dismiss(box)
+        _look_ahead(remedies.remedy(failed.failure))
     elif session.current().failure is None:
         found = situation(context).remedy
         if found is not None:
             draw_remedy(layout.box(), context, found, "INFO")
+            _look_ahead(found)
+
+
+def _look_ahead(found: Remedy) -> None:
+    """Know what the question before an installation shows when it is asked: a dialog that is open is not drawn again by itself."""
+    if bpy.app.online_access and any(button.operator == remedies.INSTALL.operator for button in found.buttons):
+        installation.survey()
 
 
 def draw_task(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:

@@ -47,6 +47,7 @@ def install(choice: installer.TorchChoice) -> tasks.Task:
     """
     if not bpy.app.online_access:
         raise OfflineError("Allow online access, or install with the command that Copy as a Command gives.")
+    installation.forget_survey()  # the next question is about what is there then
     wanted = installer.source(Path(installer.__file__).parent)
     place, preferred = installation.folder(create=True), preferences.get().python
 
@@ -96,7 +97,6 @@ class IMAGE_TO_3D_OT_install_backend(bpy.types.Operator):
         """Ask first: what, how large, where."""
         if not bpy.app.online_access:
             return self.execute(context)
-        installation.forget_survey()
         installation.survey()
         return context.window_manager.invoke_props_dialog(self, width=DIALOG_WIDTH)
 

@@ -171,8 +171,9 @@ def test_the_question_says_what_how_large_and_where(machine: ModuleType) -> None
     layout = drawn.Drawn()
     asked = type("Asked", (), {"layout": layout, "torch": "auto"})
     machine.installation.forget_survey()
-    machine.installation.survey()
     operator.draw(asked, drawn.context(bpy))
+    assert "Looking for Python" in layout.text
+    assert "image_to_3d.install_backend" in notice(machine).buttons, "looks as soon as the button is there"
     machine.installation._surveyor.join(20)
     operator.draw(asked, drawn.context(bpy))
     assert "PyTorch 2." in layout.text and "GB on disk" in layout.text and "no NVIDIA GPU" in layout.text
