@@ -8,7 +8,7 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode
 
-from . import engine_layout, photo_layout, properties, queue_layout, session, trust_layout
+from . import engine_layout, photo_layout, properties, queue_layout, remedies, session, trust_layout
 from .backend_panel import draw_notice
 from .layouts import Sidebar, draw_failure, fact, warn
 from .measuring.scale import metres_text
@@ -126,6 +126,8 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         trust_layout.draw(layout, context, root)
         for warning in outcome.warnings.splitlines():
             warn(layout, context, warning)
+        if outcome.engine == "lite":
+            _offer_sharp(layout)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
         if outcome.invented:
@@ -160,6 +162,13 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
         layout.use_property_decorate = False
         _draw_settings(layout, context, recipe, root.name)
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
+
+
+def _offer_sharp(layout: bpy.types.UILayout) -> None:
+    """The button for what the warning of the built-in engine recommends, where its weights are missing."""
+    welcome = session.current().welcome
+    if welcome is not None and any(e.name == "sharp" and remedies.can_fetch(e) for e in welcome.engines):
+        remedies.draw(layout, (remedies.weights("sharp"),))
 
 
 def _product(lengths: list[str]) -> str:

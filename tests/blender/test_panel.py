@@ -253,6 +253,9 @@ def test_the_result_says_how_far_its_size_can_be_trusted(panel, draw) -> None:
         and "960 × 640 px" in text
         and "Size: as the depth file has it" in text
     )
+    assert not draw("result", root).named("fetch_weights")
+    root.image_to_3d.outcome.engine = "lite"
+    assert draw("result", root).named("fetch_weights").engine == "sharp", "the better engine, at a button"
     root.image_to_3d.outcome.engine = "sharp"
     assert "Size: sharp's estimate from one picture" in draw("result", root).text
     root.image_to_3d.outcome.metric = False
