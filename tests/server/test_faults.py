@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -453,6 +454,36 @@ def test_upload_is_repeated_after_the_connection_was_lost(own_home: Path) -> Non
         thread.close()
         for one in backends:
             one.end()
+
+
+def test_a_backend_that_is_just_going_is_looked_for_again(backend: Backend) -> None:
+    there = published()
+    assert there is not None
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        gone = replace(there, control=f"tcp://127.0.0.1:{closing.getsockname()[1]}")
+    found = iter([gone, gone, there])
+    thread = ClientThread(lambda: next(found))
+    try:
+        ticket = thread.submit(m.Status())
+        events: list = []
+        wait_until(lambda: events.extend(thread.poll()) or any(e.ticket == ticket for e in events))
+        assert isinstance(events[-1].reply, m.State), events
+    finally:
+        thread.close()
+
+
+def test_where_nothing_listens_is_said_after_a_moment(own_home: Path) -> None:
+    load_or_create("client")
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        control = f"tcp://127.0.0.1:{closing.getsockname()[1]}"
+    thread = ClientThread(lambda: Endpoint(control, load_or_create("server").public, os.getpid()))
+    try:
+        ticket = thread.submit(m.Status())
+        events: list = []
+        wait_until(lambda: events.extend(thread.poll()) or any(e.ticket == ticket for e in events))
+        assert "Nothing listens" in str(events[-1].error)
+    finally:
+        thread.close()
 
 
 # --- full disks, logs, clocks ----------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ HEARTBEAT_MS = 1000
 HEARTBEAT_TIMEOUT_MS = 4000
 HANDSHAKE_MS = 5000
 CONNECT_SECONDS = 5.0
+GOING_SECONDS = 0.5
+"""How long a backend that ends may still be found: a hundred times what was seen."""
 JOB = Predict.TYPE
 
 
@@ -422,7 +424,7 @@ class ClientThread:
                 return
             message = request.make()
             if self._client is None:
-                self._client = Client(self._find())
+                self._client = self._connect()
                 self._client.also_wake_for(self._wake.receiver)
                 self._events.put(Event(0, welcome=self._client.welcome))
             harmless = isinstance(message, UploadScene) and not request.retried
@@ -437,6 +439,19 @@ class ClientThread:
             self._events.put(Event(ticket, error=error))
         except Exception as error:  # a request must end, whatever happens on this thread
             self._events.put(Event(ticket, error=ConnectionLost(f"The connection failed: {error}.")))
+
+    def _connect(self) -> Client:
+        """A connection to what is found. A backend that is killed closes its sockets some milliseconds before it is gone, and is
+        found until then: who looks at once would be sent to an address where nothing listens any more.
+        """
+        deadline = time.monotonic() + GOING_SECONDS
+        while True:
+            try:
+                return Client(self._find())
+            except ConnectionLost as error:
+                if error.reason != "unreachable" or time.monotonic() > deadline:
+                    raise
+            time.sleep(GOING_SECONDS / 10)
 
     def _receive(self) -> None:
         assert self._client is not None
