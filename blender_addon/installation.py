@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import sys
@@ -88,13 +89,20 @@ def forget_survey(*_: object) -> None:
 
 def _look(place: Path, preferred: str) -> None:
     global _survey
-    existing = next(path for path in (place, *place.parents) if path.is_dir())
     python, problem = None, None
     try:
         python = installer.find_python(preferred)
     except InstallError as error:
         problem = error
-    _survey = Survey(python, problem, installer.find_gpu(), shutil.disk_usage(existing).free)
+    _survey = Survey(python, problem, installer.find_gpu(), _free_bytes(place))
+
+
+def _free_bytes(place: Path) -> int:
+    """Where a folder is or will be: of the nearest one above it that is there."""
+    for path in (place, *place.parents):
+        with contextlib.suppress(OSError):  # not there, or just removed
+            return shutil.disk_usage(path).free
+    return 0
 
 
 def register() -> None:

@@ -70,7 +70,7 @@ def test_lengths_are_right_in_every_unit(panel, addon, system, length_unit, scal
         assert in_metres(shown) == pytest.approx(reach[0] * scale, rel=0.01)
     outcome = built.root.image_to_3d.outcome
     assert max(outcome.extent) < 8 and outcome.extent[2] == pytest.approx(2.6, abs=0.3)
-    written = [addon.panels._length(bpy.context, metres) for metres in outcome.extent]
+    written = [addon.measuring.scale.metres_text(bpy.context, metres) for metres in outcome.extent]
     np.testing.assert_allclose([in_metres(text) for text in written], outcome.extent, rtol=0.02)
 
     assert built.root.empty_display_size * scale == pytest.approx(0.25)
