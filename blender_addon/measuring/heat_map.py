@@ -7,6 +7,7 @@ import numpy as np
 
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.inspection import deviation_colours
+from image_to_3d.core.planes import signed_distance
 
 from .. import session
 from ..scene import build, materials, pointcloud
@@ -43,7 +44,7 @@ def _paint(root: bpy.types.Object, points: bpy.types.Object) -> None:
     limits = np.ones((grid.rows, grid.cols))
     for entry in inspection.planes:
         region = plane_report.region_of(entry, grid)
-        distance = factor * (grid.points[region] @ np.array(entry.normal) - entry.offset)
+        distance = factor * signed_distance(grid.points[region], np.array(entry.normal), entry.offset)
         deviation[region] = distance
         limits[region] = inspection.heat_range * scene.unit_settings.scale_length or 3.0 * max(entry.rms_m, 1e-4)
     cells = stored.picture.cells

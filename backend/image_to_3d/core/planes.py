@@ -29,6 +29,11 @@ _MIN_FLOOR_SHARE = 0.015  # of the picture
 _MOST_BELOW = 0.03  # share of the points that may lie below a floor, and no more than a third of its own share
 
 
+def signed_distance(points: Array, normal: Array, offset_m: float) -> Float64:
+    """Distance (...) of points (..., 3) from the plane normal · X = offset, positive on the side of its unit normal (3,)."""
+    return np.asarray(np.asarray(points) @ normal - offset_m, np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Plane:
     """A fitted plane, OpenCV camera frame.
@@ -78,7 +83,7 @@ class Plane:
 
     def signed_distance(self, points: Array) -> Float64:
         """Distance (...) of points (..., 3) from the plane, metres, positive on the camera's side."""
-        return np.asarray(np.asarray(points) @ self.normal - self.offset_m, np.float64)
+        return signed_distance(points, self.normal, self.offset_m)
 
     def along(self, origin: Array, direction: Array) -> tuple[float, float]:
         """Where the line origin + t · direction meets the plane: (t, standard deviation of t).
@@ -206,9 +211,9 @@ def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane |
     row, col = np.nonzero(mask)
     covariance = _covariance(rays, w - rays @ m, weights, (row // block) * grid.cols + col // block)
     k = grid.intrinsics.resized(grid.cols, grid.rows)
-    normal, offset = -m / np.linalg.norm(m), -1.0 / np.linalg.norm(m)
+    normal, offset = -m / np.linalg.norm(m), float(-1.0 / np.linalg.norm(m))
     points = rays / w[:, None]
-    distance = points @ normal - offset
+    distance = signed_distance(points, normal, offset)
     centre = np.median(points, axis=0)
     return Plane(
         m=m,
@@ -217,7 +222,7 @@ def _fit(grid: SurfaceGrid, candidates: Mask, m: Array, pieces: bool) -> Plane |
         # A pixel covers z² / (fx fy) of a plane facing the camera and 1 / |normal · ray| times that of a slanted one.
         area_m2=float(np.sum(1.0 / (w**2 * np.maximum(np.abs(rays @ normal), 1e-3))) / (k.fx * k.fy)),
         rms_m=float(np.sqrt(np.mean(distance**2))),
-        centre=centre - (centre @ normal - offset) * normal,
+        centre=centre - signed_distance(centre, normal, offset) * normal,
     )
 
 
