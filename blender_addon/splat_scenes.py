@@ -9,6 +9,7 @@ calibration, duplicates and animation are all in the instance's matrix, so nothi
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -215,17 +216,31 @@ def _place(points: bpy.types.Object, matrix: Matrix, metres_per_unit: float) -> 
             "Press Update to make them again.",
         )
     try:
-        blender_points.similarity(np.array(matrix))
+        object_to_world, box = _where(tuple(map(tuple, matrix)), tuple(map(tuple, points.bound_box)), metres_per_unit)
     except ImageTo3DError:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
             f"{points.name} cannot be drawn: it is stretched unevenly, sheared, mirrored or flattened.",
             "Give it the same positive scale along X, Y and Z.",
         ) from None
-    object_to_world = matrix_to_opencv(np.array(matrix), metres_per_unit)
-    corners = points_to_opencv(np.array([tuple(corner) for corner in points.bound_box]))
-    box = corners @ object_to_world[:3, :3].T + object_to_world[:3, 3]
     return Placed(points.data.session_uid, points.name, object_to_world, box)
+
+
+@functools.lru_cache(maxsize=64)
+def _where(
+    matrix: tuple[tuple[float, ...], ...], corners: tuple[tuple[float, ...], ...], metres_per_unit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``object_to_world`` and ``box`` of a :class:`Placed`, kept because every redraw asks and photos rarely move.
+
+    Raises:
+        ImageTo3DError: the matrix is no similarity.
+    """
+    blender_points.similarity(np.array(matrix))
+    object_to_world = matrix_to_opencv(np.array(matrix), metres_per_unit)
+    box = points_to_opencv(np.array(corners)) @ object_to_world[:3, :3].T + object_to_world[:3, 3]
+    object_to_world.setflags(write=False)
+    box.setflags(write=False)
+    return object_to_world, box
 
 
 @dataclass(frozen=True, eq=False)

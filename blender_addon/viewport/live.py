@@ -31,6 +31,8 @@ BUSY_SECONDS = 0.008
 PATIENT_SECONDS = 0.04
 """Most between two looks while one is on its way that the last ones would not have come so soon as."""
 QUIET_SECONDS = 1.0
+LOOK_SECONDS = 0.1
+"""Between two looks at all else than pictures while some are on their way."""
 SETTINGS_SECONDS = 2.0
 """Between two looks at the settings of the backend, which takes longer than all else that a look does."""
 MAX_RETRY_SECONDS = 30.0
@@ -65,7 +67,7 @@ class LivePreview:
         self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden
         self._drawing_failure = ""
         self._find: session.RunningBackend | None = None
-        self._next_settings = 0.0
+        self._next_look = self._next_settings = 0.0
 
     @property
     def on(self) -> bool:
@@ -127,33 +129,36 @@ class LivePreview:
         if not self._on:
             return None
         now = clock()
+        fresh = [address for address, stream in self._streams.items() if stream.pump(now)]
+        if fresh or now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._look_around(fresh, now)
+        for stream in self._streams.values():
+            stream.limit, stream.resolution.seconds = self.limit, 1 / self.pace
+            stream.ask(now)
+        waiting = [stream for stream in self._streams.values() if stream.waits(now) and not stream.lost]
+        if not waiting and not self._uploads:
+            self._next_look = now  # whoever wakes the timer has a reason
+            return QUIET_SECONDS
+        soonest = min((stream.expects(now) for stream in waiting), default=0.0)
+        return min(max(soonest, BUSY_SECONDS), PATIENT_SECONDS)
+
+    def _look_around(self, fresh: list[int], now: float) -> None:
+        """All that need not be done each time that a picture may have come: viewports that went, scenes to send, settings."""
         if now >= self._next_settings:
             self._follow_settings(now)
         places = {region.as_pointer(): (area, region) for area, region in _places()}
         for gone in set(self._streams) - set(places):
             self._streams.pop(gone).close()
-        lost = False
-        for address, stream in self._streams.items():
-            was_lost = stream.lost
-            if stream.pump(now):
-                places[address][1].tag_redraw()
-                lost |= stream.lost and not was_lost
-            if stream.scene_unknown:
-                lost, stream.scene_unknown = True, False
-        if lost:
+        for address in set(fresh) & set(self._streams):
+            places[address][1].tag_redraw()
+        losses = [stream.take_loss() for stream in self._streams.values()]
+        if any(losses):
             splat_scenes.residency().lost()
         self._upload_missing(now)
-        for stream in self._streams.values():
-            stream.limit, stream.resolution.seconds = self.limit, 1 / self.pace
-            stream.ask(now)
         self._hide_points(places)
         if self._colours.pump():
             self._redraw_all()
-        waiting = [stream for stream in self._streams.values() if stream.waits(now) and not stream.lost]
-        if not waiting and not self._uploads:
-            return QUIET_SECONDS
-        soonest = min((stream.expects(now) for stream in waiting), default=0.0)
-        return min(max(soonest, BUSY_SECONDS), PATIENT_SECONDS)
 
     def failure_of(self, stream: Stream | None) -> ImageTo3DError | None:
         """Why a viewport does not show what it should."""

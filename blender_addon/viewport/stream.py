@@ -83,7 +83,6 @@ class Stream:
         resolution: of pictures while the view moves.
         limit: largest share of the viewport's width and height.
         seconds: from asking to having the last picture.
-        scene_unknown: the backend said that it does not hold a scene; to be cleared by whoever sends it again.
     """
 
     def __init__(self, find: Callable[[], Endpoint]) -> None:
@@ -92,7 +91,6 @@ class Stream:
         self.resolution = Resolution()
         self.limit = 1.0
         self.seconds = 0.0
-        self.scene_unknown = False
         self.view: View | None = None
         self._frames = FrameThread(find, prepare=_pack)
         self._changed = -math.inf
@@ -100,11 +98,17 @@ class Stream:
         self._newest: tuple[bytes, tuple[str, ...], float] | None = None  # what was asked for last
         self._last_sent = self._last_came = -math.inf
         self._retry = 0.0
+        self._scenes_lost = False
 
     @property
     def lost(self) -> bool:
         """The backend does not answer."""
         return isinstance(self.failure, ConnectionLost)
+
+    def take_loss(self) -> bool:
+        """Whether the backend has let go of scenes since this was asked last: it said so, or it was lost itself."""
+        lost, self._scenes_lost = self._scenes_lost, False
+        return lost
 
     def look(self, view: View, now: float) -> bool:
         """Tell what the viewport shows; returns whether that is new."""
@@ -186,14 +190,15 @@ class Stream:
 
     def _fail(self, error: ImageTo3DError, now: float) -> None:
         if error.code == ErrorCode.SCENE_UNKNOWN:
-            self._newest, self.scene_unknown = None, True
+            self._newest, self._scenes_lost = None, True
             return
-        self.failure = error
         if isinstance(error, ConnectionLost):
+            self._scenes_lost |= not self.lost
             self._asked.clear()
             self._newest = None
             self.picture = None
             self._retry = now + RETRY_SECONDS
+        self.failure = error
 
 
 def _pack(frame: Frame) -> NDArray[np.float32]:
