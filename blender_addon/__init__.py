@@ -25,11 +25,13 @@ from . import (
     translations,
     viewport,
 )
+from .scene import display
 
 _MODULES = (
     translations,
     preferences,
     properties,
+    display,
     photo_facts,
     operators,
     panels,

@@ -18,7 +18,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = Path(os.environ.get("IMAGE_TO_3D_ENVS") or REPOSITORY / ".envs")
 CONSTRAINTS = REPOSITORY / "scripts" / "constraints.txt"
-BLENDERS = {"4.5.15": (3, 11), "5.0.1": (3, 11), "5.2.3": (3, 13)}
+BLENDERS = {"4.5.15": (3, 11), "5.0.1": (3, 11), "5.2.3": (3, 13), "5.3.0": (3, 13)}
 """Versions of the ``bpy`` wheel and the Python each of them needs."""
 
 SYSTEM_LIBRARIES = (

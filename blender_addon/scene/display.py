@@ -1,10 +1,17 @@
-"""How a photo is shown: points, splats, textured surface or a box."""
+"""How a photo is shown: points, splats, textured surface or a box.
+
+Splats are drawn by Blender itself where it can (:mod:`.native_splats`), else as ellipsoids (:mod:`.splats`).
+"""
 
 from __future__ import annotations
 
-import bpy
+from typing import Any
 
-from . import filled, splats
+import bpy
+from bpy.app.handlers import persistent
+
+from .. import handlers
+from . import filled, native_splats, splats
 
 MODES = [
     ("POINTS", "Points", "The point cloud. Snapping and the Ruler find the surface, which renders leave out"),
@@ -31,7 +38,8 @@ def apply(root: bpy.types.Object) -> None:
             obj.hide_render = replaced or mode == "SURFACE"
             obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
             filled.apply(obj, settings.filled)
-            splats.modifier(obj, mode == "SPLATS", settings.viewport_share)
+            native_splats.show(obj, mode == "SPLATS")
+            splats.modifier(obj, mode == "SPLATS" and not native_splats.shown(obj), settings.viewport_share)
         elif role == "SURFACE":
             obj.hide_render = replaced or mode != "SURFACE"
             obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
@@ -39,3 +47,24 @@ def apply(root: bpy.types.Object) -> None:
     if mode == "SPLATS":
         for scene in root.users_scene:
             scene.cycles.transparent_max_bounces = max(scene.cycles.transparent_max_bounces, splats.TRANSPARENT_BOUNCES)
+
+
+@persistent
+def _after_load(*_: Any) -> None:
+    """Show splats as this Blender does: the file may be of one that has another way."""
+    for root in bpy.data.objects:
+        if root.image_to_3d.role == "ROOT" and root.image_to_3d.display == "SPLATS":
+            apply(root)
+
+
+_HANDLERS = (("load_post", _after_load),)
+
+
+def register() -> None:
+    """Look at files that are opened from now on."""
+    handlers.add(_HANDLERS)
+
+
+def unregister() -> None:
+    """Undo :func:`register`."""
+    handlers.remove(_HANDLERS)

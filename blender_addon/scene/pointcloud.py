@@ -7,6 +7,7 @@ carry the attributes and a modifier shows them as points.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import bpy
@@ -26,13 +27,25 @@ CELL = "cell"
 INVENTED = "invented"
 """True where the background was continued behind a depth edge: nothing that a photo shows."""
 
-_FIELDS = {
-    "FLOAT_VECTOR": "vector",
-    "FLOAT": "value",
-    "FLOAT_COLOR": "color",
-    "QUATERNION": "value",
-    "INT": "value",
-    "BOOLEAN": "value",
+
+@dataclass(frozen=True)
+class _Kind:
+    """How Blender's Python reads and writes an attribute of one data type."""
+
+    field: str
+    width: int
+    dtype: type = np.float32
+
+
+_KINDS = {
+    "FLOAT": _Kind("value", 1),
+    "FLOAT_VECTOR": _Kind("vector", 3),
+    "FLOAT4": _Kind("vector", 4),
+    "FLOAT_COLOR": _Kind("color", 4),
+    "QUATERNION": _Kind("value", 4),
+    "INT": _Kind("value", 1, np.int32),
+    "INT8": _Kind("value", 1, np.int32),
+    "BOOLEAN": _Kind("value", 1, np.bool_),
 }
 
 
@@ -128,7 +141,7 @@ def write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:
     if name not in data.attributes:
         data.attributes.new(name, kind, "POINT")
     attribute = data.attributes[name]  # taken anew: making a layer may move the others
-    attribute.data.foreach_set(_FIELDS[kind], values.reshape(-1))
+    attribute.data.foreach_set(_KINDS[kind].field, values.reshape(-1))
 
 
 def _vertices(name: str, positions: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -166,12 +179,15 @@ def _convert(obj: bpy.types.Object) -> None:
 
 def read(obj: bpy.types.Object, name: str) -> np.ndarray:
     """An attribute of the points as float32 or, for whole numbers, int32, for booleans bool: (N,) or (N, k)."""
-    attribute = obj.data.attributes[name]
-    width = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "QUATERNION": 4}.get(attribute.data_type, 1)
-    dtype = {"INT": np.int32, "BOOLEAN": bool}.get(attribute.data_type, np.float32)
-    flat = np.empty(len(attribute.data) * width, dtype)
-    attribute.data.foreach_get(_FIELDS[attribute.data_type], flat)
-    return flat if width == 1 else flat.reshape(-1, width)
+    values = _values(obj.data.attributes[name])
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _values(attribute: bpy.types.Attribute) -> np.ndarray:
+    kind = _KINDS[attribute.data_type]
+    flat = np.empty(len(attribute.data) * kind.width, kind.dtype)
+    attribute.data.foreach_get(kind.field, flat)
+    return flat.reshape(-1, kind.width)
 
 
 def copy_others(old: bpy.types.ID, new: bpy.types.ID, index: np.ndarray) -> None:
@@ -181,16 +197,9 @@ def copy_others(old: bpy.types.ID, new: bpy.types.ID, index: np.ndarray) -> None
         old, new: PointClouds, or meshes of vertices.
         index: (N,) which point of ``old`` each of ``new`` was.
     """
-    kinds = {**_FIELDS, "BOOLEAN": "value", "INT8": "value"}
-    widths = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "QUATERNION": 4}
-    dtypes = {"INT": np.int32, "INT8": np.int32, "BOOLEAN": np.bool_}
     for name in [attribute.name for attribute in old.attributes]:
         attribute = old.attributes[name]
         kind = attribute.data_type
-        if name in new.attributes or attribute.domain != "POINT" or kind not in kinds or name.startswith("."):
+        if name in new.attributes or attribute.domain != "POINT" or kind not in _KINDS or name.startswith("."):
             continue
-        width = widths.get(kind, 1)
-        values = np.empty(len(attribute.data) * width, dtypes.get(kind, np.float32))
-        attribute.data.foreach_get(kinds[kind], values)
-        made = new.attributes.new(name, kind, "POINT")
-        made.data.foreach_set(kinds[kind], values.reshape(-1, width)[index].reshape(-1))
+        write(new, name, kind, _values(attribute)[index])

@@ -82,8 +82,8 @@ def material() -> bpy.types.Material:
     geometry = tree.nodes.new("ShaderNodeNewGeometry")
     to_object = tree.nodes.new("ShaderNodeVectorTransform")
     to_object.vector_type, to_object.convert_from, to_object.convert_to = "VECTOR", "WORLD", "OBJECT"
-    link(geometry.outputs["Incoming"], to_object.inputs[0])
-    ray = to_object.outputs[0]
+    link(geometry.outputs["Incoming"], to_object.inputs["Vector"])  # by name: 5.3 puts another one first
+    ray = to_object.outputs["Vector"]
     along = dot(entry, ray)
     squared = math_node(
         "SUBTRACT", dot(entry, entry), math_node("DIVIDE", math_node("MULTIPLY", along, along), dot(ray, ray))
