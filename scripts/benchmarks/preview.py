@@ -73,28 +73,6 @@ def _pythons(args: argparse.Namespace | None) -> list[Any]:
     return [blender_environment(version).python for version in available_blenders()]
 
 
-def _wake_gpu() -> None:
-    import bpy
-    import gpu
-
-    if hasattr(gpu, "init"):  # Blender ≥ 5.2
-        gpu.init()
-        return
-
-    class Wake(bpy.types.RenderEngine):
-        bl_idname = "IMAGE_TO_3D_WAKE"
-        bl_label = "Wake"
-        bl_use_gpu_context = True
-
-        def render(self, depsgraph) -> None:
-            pass
-
-    bpy.utils.register_class(Wake)
-    render = bpy.context.scene.render
-    render.engine, render.resolution_x, render.resolution_y = Wake.bl_idname, 8, 8
-    bpy.ops.render.render()
-
-
 def _photo(addon: Any, path: str) -> Any:
     import bpy
     import numpy as np
@@ -225,7 +203,9 @@ def _inside_blender(extension: str, cloud: str) -> list[dict[str, Any]]:
     bpy.ops.extensions.package_install_files(filepath=extension, repo="user_default", enable_on_install=True)
     import bl_ext.user_default.image_to_3d as addon
 
-    _wake_gpu()
+    from bpy_process import wake_gpu
+
+    wake_gpu()
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     built = _photo(addon, cloud)
@@ -269,5 +249,6 @@ def _inside_blender(extension: str, cloud: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(REPOSITORY / "scripts"))
     print(json.dumps(_inside_blender(sys.argv[1], sys.argv[2])), flush=True)
     os._exit(0)  # what Blender says about its own memory when it ends is no figure

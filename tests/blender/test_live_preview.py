@@ -11,32 +11,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
+from bpy_process import wake_gpu  # noqa: E402 - needs bpy
+
 WIDTH, HEIGHT = 240, 136
-
-
-def wake_gpu() -> None:
-    """A graphics context without a window: asked for from 5.2 on, before it comes with the first render that wants one."""
-    import gpu
-
-    if hasattr(gpu, "init"):
-        gpu.init()
-        return
-
-    class Wake(bpy.types.RenderEngine):
-        bl_idname = "IMAGE_TO_3D_WAKE"
-        bl_label = "Wake"
-        bl_use_gpu_context = True
-
-        def render(self, depsgraph) -> None:
-            pass
-
-    bpy.utils.register_class(Wake)
-    render = bpy.context.scene.render
-    kept = render.engine, render.resolution_x, render.resolution_y
-    render.engine, render.resolution_x, render.resolution_y = Wake.bl_idname, 8, 8
-    bpy.ops.render.render()
-    render.engine, render.resolution_x, render.resolution_y = kept
-    bpy.utils.unregister_class(Wake)
 
 
 @pytest.fixture(scope="module")
