@@ -10,9 +10,10 @@ from image_to_3d.core import ErrorCode
 
 from . import engine_layout, photo_layout, properties, queue_layout, remedies, session, trust_layout
 from .backend_panel import draw_notice
-from .layouts import Sidebar, draw_failure, fact, warn
+from .layouts import Sidebar, draw_failure, fact, lines, warn
 from .measuring.scale import metres_text
 from .operators.generate import IMAGE_TO_3D_OT_generate
+from .scene import display
 
 
 class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
@@ -130,6 +131,8 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
             _offer_sharp(layout)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
+        if root.image_to_3d.viewport_share < 1.0 and display.drawn_by_software():
+            lines(layout, context, n_("No graphics card draws this window, so it shows fewer points."), "INFO")
         if outcome.invented:
             layout.row(heading="Filled").prop(root.image_to_3d, "filled", expand=True)
         layout.operator("image_to_3d.export_splats", text="Export…", icon="EXPORT")

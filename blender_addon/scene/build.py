@@ -114,6 +114,7 @@ def build(
     root.empty_display_type = "PLAIN_AXES"
     root.empty_display_size = _ROOT_METRES / scene.unit_settings.scale_length
     root.image_to_3d.role = "ROOT"
+    root.image_to_3d.viewport_share = display.first_share(len(points))
     collection.objects.link(root)
     built = rebuild(scene, root, points, surface, result, recipe, source, seconds, draft)
     if built.camera is not None:

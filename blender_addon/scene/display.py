@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+import gpu
 from bpy.app.handlers import persistent
 
 from .. import handlers
@@ -23,6 +24,19 @@ MODES = [
     ("SURFACE", "Surface", "The mesh with the photo as its texture"),
     ("BOUNDS", "Box", "Only a box in viewports, to move things around quickly. Renders show points"),
 ]
+
+SOFTWARE_POINTS = 50_000
+"""Points of a photo that viewports show at first where no graphics card draws them: with more, the window no longer answers."""
+
+
+def drawn_by_software() -> bool:
+    """Whether Blender's window has no graphics card to draw it."""
+    return not bpy.app.background and gpu.platform.device_type_get() == "SOFTWARE"
+
+
+def first_share(points: int) -> float:
+    """Share of the points of a new photo that viewports show."""
+    return min(1.0, SOFTWARE_POINTS / max(points, 1)) if drawn_by_software() else 1.0
 
 
 def apply(root: bpy.types.Object) -> None:

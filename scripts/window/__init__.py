@@ -8,7 +8,7 @@ A scenario is a folder ``scenarios/NAME`` with two files that take turns:
 ``outside.py``
     ``drive(blender, output)`` answers each step in the same order: ``facts = blender.wait("before")``, takes pictures, moves the
     mouse, then ``blender.go_on("before")``. ``BACKEND`` (optional) is what the Python of the backend runs: a list of arguments, or
-    None for no backend; by default ``image-to-3d serve`` of this repository.
+    None for no backend; by default ``image-to-3d serve`` of this repository. ``WINDOW`` (optional): pixels of Blender's window.
 
 Both sides meet in a folder: inside writes ``STEP.json``, outside writes ``STEP.done``.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -40,13 +41,19 @@ def show(step: str, **facts: object) -> Iterator[float]:
         yield 0.05
 
 
-def install() -> ModuleType:
-    """The extension, enabled; in an empty scene, with its tab open once Blender has drawn the sidebar."""
+def install(thinned: bool = False) -> ModuleType:
+    """The extension, enabled; in an empty scene, with its tab open once Blender has drawn the sidebar.
+
+    Args:
+        thinned: show as few points as it does where software draws; else all of them, as with a graphics card.
+    """
     bpy.ops.extensions.package_install_files(
         filepath=str(FOLDER / "extension.zip"), repo="user_default", enable_on_install=True
     )
     import bl_ext.user_default.image_to_3d as addon
 
+    if not thinned:
+        addon.scene.display.SOFTWARE_POINTS = sys.maxsize
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     view_area().spaces.active.show_region_ui = True

@@ -276,7 +276,7 @@ def run(
         desktop.start("Xvfb", desktop.display, "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp")
         time.sleep(2)
         process = desktop.start(
-            *[binary, "--gpu-backend", "opengl", "-p", "0", "0", *map(str, SCREEN)],
+            *[binary, "--gpu-backend", "opengl", "-p", "0", "0", *map(str, getattr(outer, "WINDOW", SCREEN))],
             *["-P", desktop.path("start.py")],
             IMAGE_TO_3D_HOME=desktop.path("home"),
             IMAGE_TO_3D_WINDOW=desktop.path(""),

@@ -40,6 +40,21 @@ def test_points_are_shown_and_rendered_at_first(built) -> None:
     assert built.surface.visible_get() and built.surface.hide_render
 
 
+def test_viewports_drawn_by_software_show_fewer_points_at_first(panel, addon, monkeypatch) -> None:
+    display = addon.scene.display
+    monkeypatch.setattr(display, "drawn_by_software", lambda: True)
+    monkeypatch.setattr(display, "SOFTWARE_POINTS", 10_000)
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    thinned = panel.generate()
+    shown, _ = evaluated(thinned.points)
+    assert shown == pytest.approx(10_000, rel=0.02) and thinned.root.image_to_3d.outcome.points > 100_000
+    thinned.root.image_to_3d.viewport_share = 0.5
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert thinned.root.image_to_3d.viewport_share == 0.5, "what a person chose stays"
+
+
 def test_splats_are_one_for_each_point(built, addon, strategy) -> None:
     settings = built.root.image_to_3d
     settings.display = "SPLATS"

@@ -3,6 +3,7 @@
 WORDS = {
     "Display": "显示",
     "In Viewport": "在视图中",
+    "No graphics card draws this window, so it shows fewer points.": "没有显卡绘制此窗口，因此显示的点较少。",
     "Share of the points that viewports show. Renders show all": "视图中显示的点的比例。渲染显示全部",
     "The point cloud. Snapping and the Ruler find the surface, which renders leave out": "点云。吸附和标尺以表面为准，渲染不含表面",
     "Splats": "泼溅",

@@ -12,6 +12,8 @@ from window.runner import Blender
 
 SIZE = (1152, 1024)
 """Of the photo: 1,179,648 pixels, one Gaussian each."""
+WINDOW = (1024, 640)
+"""Small, because without a graphics card drawing the empty window takes as long as it has pixels."""
 BEHIND_MM = 6000
 """Depth where the sample room has none."""
 
