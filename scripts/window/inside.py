@@ -27,13 +27,11 @@ heartbeats: list[float] = []
 def show(step: str, **facts: object) -> Iterator[float]:
     """Tell the other side, with where things are in the window, then wait for it."""
     window = bpy.context.window_manager.windows[0]
-    area, sidebar = view_area(), region("UI")
-    facts |= {
-        "window_height": window.height,
-        "sidebar": [sidebar.x, sidebar.y, sidebar.width, sidebar.height],
-        "area": [area.x, area.y, area.width, area.height],
-        "blender": bpy.app.version_string,
-    }
+    facts |= {"window_height": window.height, "blender": bpy.app.version_string}
+    if any(area.type == "VIEW_3D" for area in window.screen.areas):
+        area, sidebar = view_area(), region("UI")
+        facts["sidebar"] = [sidebar.x, sidebar.y, sidebar.width, sidebar.height]
+        facts["area"] = [area.x, area.y, area.width, area.height]
     temporary = FOLDER / f"{step}.part"
     temporary.write_text(json.dumps(facts))
     temporary.rename(FOLDER / f"{step}.json")
