@@ -20,9 +20,10 @@ class RenderSettings(bpy.types.PropertyGroup):
 
 
 class FinalPicture(bpy.types.PropertyGroup):
-    """Set on the scene that people work in, and ``objects`` on the one that was added for the splats."""
+    """Set on the scene that people work in, and ``objects`` on those that were added to it."""
 
     splats: PointerProperty(name="Scene of the Splats", type=bpy.types.Scene)
+    light: PointerProperty(name="Scene of the Light", type=bpy.types.Scene)
     objects: PointerProperty(name="Scene of the Objects", type=bpy.types.Scene)
     engine: StringProperty(name="Engine Before")
     transparent: BoolProperty(name="Transparent Before")

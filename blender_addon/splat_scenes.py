@@ -81,7 +81,7 @@ class Shown:
 
 def in_viewport(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, space: bpy.types.SpaceView3D) -> Shown:
     """What a viewport shows: visible, not hidden, in its local view if it has one. Main thread."""
-    seen = set(_collections(view_layer.layer_collection, render=False))
+    seen = set(collections(view_layer.layer_collection, render=False))
 
     def visible(obj: bpy.types.Object) -> bool:
         if obj.hide_get(view_layer=view_layer) or not _in(obj, seen):
@@ -99,7 +99,7 @@ def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> Shown:
         disabled: also photos that are disabled in renders, as those are which have a scene of their own for their splats.
     """
     view_layer = depsgraph.view_layer
-    seen = set(_collections(view_layer.layer_collection, render=True))
+    seen = set(collections(view_layer.layer_collection, render=True))
     return _shown(
         depsgraph.scene,
         view_layer,
@@ -178,7 +178,7 @@ def _disabled(obj: bpy.types.Object, render: bool) -> bool:
     return obj.hide_render if render else obj.hide_viewport
 
 
-def _collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy.types.Collection]:
+def collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy.types.Collection]:
     """Collections of a view layer that are seen."""
     collection = layer.collection
     hidden = collection.hide_render if render else layer.hide_viewport or collection.hide_viewport
@@ -188,11 +188,11 @@ def _collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy
         yield collection
     for child in layer.children:
         if not hidden or layer.exclude:  # an excluded collection may hold one that is not
-            yield from _collections(child, render)
+            yield from collections(child, render)
 
 
-def _in(obj: bpy.types.Object, collections: set[bpy.types.Collection]) -> bool:
-    return any(obj.name in collection.objects for collection in collections)
+def _in(obj: bpy.types.Object, seen: set[bpy.types.Collection]) -> bool:
+    return any(obj.name in collection.objects for collection in seen)
 
 
 def _matrix(obj: bpy.types.Object, matrix_of: MatrixOf, render: bool) -> Matrix:

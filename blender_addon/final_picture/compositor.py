@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 import bpy
 
+from .light import WITH, WITHOUT
+
 NAME = "Image to 3D Final Picture"
 BEHIND = 0.01
 """Objects fade out over this share of the depth behind the photo's surface, which is known no better; in front they are whole."""
 
+_BRIGHTEST = 8.0
+"""Most that objects brighten the photo: beside no light at all every lamp would be infinitely more."""
+_LEAST_SEEN = 0.02
 _OURS = "Image to 3D: "
 _OWN_NODES = bpy.app.version < (5, 0, 0)
 """The compositor has nodes of its own for arithmetic, where later ones share the shaders'."""
@@ -23,13 +28,14 @@ class Layers:
         objects: scene whose view layer shows the objects.
         view_layer: its name.
         splats: scene that the splats are rendered in.
-        shadow_catcher: the pass of that name exists: what the objects do to the photo's light, as a factor.
+        light: scene with the photo's light, see :mod:`.light`; None where the objects have a pass *Shadow Catcher*, which says
+            what they do to it.
     """
 
     objects: bpy.types.Scene
     view_layer: str
     splats: bpy.types.Scene
-    shadow_catcher: bool
+    light: bpy.types.Scene | None
 
 
 def build(layers: Layers, tree: bpy.types.NodeTree) -> None:
@@ -43,14 +49,26 @@ def build(layers: Layers, tree: bpy.types.NodeTree) -> None:
     objects = nodes.render_layers(layers.objects, layers.view_layer)
     splats = nodes.render_layers(layers.splats, layers.splats.view_layers[0].name)
     photo = splats.outputs["Image"]
-    if layers.shadow_catcher:
-        photo = nodes.mix("MULTIPLY", 1.0, photo, objects.outputs["Shadow Catcher"])
+    change = objects.outputs["Shadow Catcher"] if layers.light is None else _ratio(nodes, layers.light)
+    photo = nodes.mix("MULTIPLY", 1.0, photo, change)
     behind = nodes.math("SUBTRACT", splats.outputs["Depth"], objects.outputs["Depth"])
     share = nodes.math("DIVIDE", behind, objects.outputs["Depth"])
     in_front = nodes.math("MULTIPLY_ADD", share, 1.0 / BEHIND, 1.0, clamp=True)
     objects_over = nodes.over(photo, objects.outputs["Image"])
     photo_over = nodes.over(objects.outputs["Image"], photo)
     nodes.show(nodes.mix("MIX", in_front, photo_over, objects_over))
+
+
+def _ratio(nodes: _Nodes, light: bpy.types.Scene) -> bpy.types.NodeSocket:
+    """The light with the objects over that without them; 1 where nothing of the photo's surface is seen."""
+    with_objects = nodes.render_layers(light, WITH)
+    without = nodes.render_layers(light, WITHOUT)
+    straight = [
+        nodes.mix("DIVIDE", 1.0, layer.outputs["Image"], layer.outputs["Alpha"]) for layer in (with_objects, without)
+    ]
+    ratio = nodes.mix("DARKEN", 1.0, nodes.mix("DIVIDE", 1.0, *straight), (_BRIGHTEST,) * 4)
+    seen = nodes.math("MULTIPLY", with_objects.outputs["Alpha"], without.outputs["Alpha"])
+    return nodes.mix("MIX", nodes.math("GREATER_THAN", seen, _LEAST_SEEN), (1.0,) * 4, ratio)
 
 
 def clear(tree: bpy.types.NodeTree) -> None:
@@ -73,7 +91,7 @@ class _Nodes:
         self._count += 1
         return node
 
-    def _set(self, socket: bpy.types.NodeSocket, value: bpy.types.NodeSocket | float) -> None:
+    def _set(self, socket: bpy.types.NodeSocket, value: bpy.types.NodeSocket | float | tuple[float, ...]) -> None:
         if isinstance(value, bpy.types.NodeSocket):
             self._tree.links.new(value, socket)
         else:
@@ -95,8 +113,8 @@ class _Nodes:
         self,
         kind: str,
         factor: bpy.types.NodeSocket | float,
-        first: bpy.types.NodeSocket,
-        second: bpy.types.NodeSocket,
+        first: bpy.types.NodeSocket | tuple[float, ...],
+        second: bpy.types.NodeSocket | tuple[float, ...],
     ) -> bpy.types.NodeSocket:
         """Colours; alpha is that of ``first``."""
         if _OWN_NODES:

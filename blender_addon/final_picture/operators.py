@@ -68,8 +68,8 @@ class IMAGE_TO_3D_PT_final_picture(Sidebar, bpy.types.Panel):
             layout.operator("image_to_3d.set_up_final_picture", icon="RENDER_STILL")
             return
         lines(layout, context, "F12 renders objects and splats together.", "CHECKMARK")
-        if context.scene.render.engine != "CYCLES":
-            lines(layout, context, "Only Cycles lays shadows and light of objects upon the photo.", "INFO")
+        if (context.scene.render.engine == "CYCLES") != (context.scene.image_to_3d.final.light is None):
+            lines(layout, context, "Another render engine was chosen: set up again, or shadows are missing.", "ERROR")
         layout.prop(context.scene.image_to_3d.render, "eps2d")
         row = layout.row(align=True)
         row.operator("image_to_3d.set_up_final_picture", text="Set Up Again", icon="FILE_REFRESH")

@@ -15,16 +15,11 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from .. import handlers
 from ..render_engine import ENGINE
 from ..scene import build, display, pointcloud
-from . import compositor
+from . import compositor, greys, light
 
 FIRST_VERSION = (4, 5, 0)
 CATCHER, LIGHT = "CATCHER", "LIGHT"
 
-_GREY = 0.5
-_ENLARGED = (
-    1.004  # seen from the photo's camera: an object on the floor must not sink into what the floor's noise makes of it
-)
-_MATERIAL = "Image to 3D Shadow Catcher"
 _LIGHT_QUANTILE = 0.97  # of the heights: just below the ceiling
 _BELOW = 0.1  # of the room's height
 _WATTS_AT_2_M = 25.0  # makes a white thing 2 m below it half as bright as a picture can be
@@ -64,7 +59,9 @@ def set_up(scene: bpy.types.Scene) -> None:
         if collection not in linked:
             splats.collection.children.link(collection)
             linked.add(collection)
-    _add_light(scene)
+    lamp = _add_light(scene)
+    if scene.render.engine != "CYCLES":
+        light.make(scene, roots(scene), [lamp])
     match(scene)
     _compose(scene, splats)
 
@@ -99,6 +96,7 @@ def remove(scene: bpy.types.Scene) -> None:
     """Take back what :func:`set_up` did; nothing happens where it did nothing."""
     final = scene.image_to_3d.final
     _decompose(scene)
+    light.remove(scene)
     if final.splats is not None:
         for lamp in _lamps(scene):
             lamp.is_shadow_catcher = True  # Blender's own choice
@@ -113,51 +111,23 @@ def remove(scene: bpy.types.Scene) -> None:
             elif child.image_to_3d.role == LIGHT:
                 bpy.data.lights.remove(child.data)
         display.apply(root)
-    for name in ("splats", "engine", "transparent", "tree", "nodes", "ending"):
+    for name in ("splats", "light", "engine", "transparent", "tree", "nodes", "ending"):
         final.property_unset(name)
 
 
 def _add_catcher(root: bpy.types.Object, collection: bpy.types.Collection) -> None:
-    """The surface once more, seen by renders only and grey, so that what it catches is light and nothing of the photo."""
-    surface = build.find(root).surface
-    if surface is None or not len(surface.data.polygons):
+    """The grey surface, seen by renders only."""
+    surface = greys.surface_of(root)
+    if surface is None:
         return
-    catcher = bpy.data.objects.new(f"{root.name} Shadow Catcher", surface.data)
+    catcher = greys.make(root, surface, f"{root.name} Shadow Catcher")
     catcher.image_to_3d.role = CATCHER
     collection.objects.link(catcher)
-    catcher.parent = root
-    catcher.matrix_parent_inverse.identity()
-    catcher.matrix_basis = surface.matrix_basis
-    catcher.scale *= _ENLARGED
     catcher.hide_viewport = catcher.hide_select = True
     catcher.is_shadow_catcher = True
-    _paint(catcher)
 
 
-def _paint(catcher: bpy.types.Object) -> None:
-    """Grey, on the object: the mesh keeps the photo's colours."""
-    if not catcher.material_slots:
-        catcher.data.materials.append(None)
-    for slot in catcher.material_slots:
-        slot.link = "OBJECT"
-        slot.material = _material()
-
-
-def _material() -> bpy.types.Material:
-    made = bpy.data.materials.get(_MATERIAL)
-    if made is None:
-        made = bpy.data.materials.new(_MATERIAL)
-        if bpy.app.version < (5, 0, 0):
-            made.use_nodes = True
-        nodes = made.node_tree.nodes
-        nodes.clear()
-        diffuse, output = nodes.new("ShaderNodeBsdfDiffuse"), nodes.new("ShaderNodeOutputMaterial")
-        diffuse.inputs["Color"].default_value = (_GREY, _GREY, _GREY, 1.0)
-        made.node_tree.links.new(diffuse.outputs[0], output.inputs["Surface"])
-    return made
-
-
-def _add_light(scene: bpy.types.Scene) -> None:
+def _add_light(scene: bpy.types.Scene) -> bpy.types.Object:
     """One lamp below the ceiling that stands for the light in the photo: furniture is seen by it and casts its shadow.
 
     As a shadow catcher it counts as part of the photo, so it does not brighten what the photo shows already; lamps that people
@@ -175,13 +145,14 @@ def _add_light(scene: bpy.types.Scene) -> None:
     lamp.shape = "SQUARE"
     lamp.size = float(np.mean(across[2] - across[0]))
     lamp.energy = _WATTS_AT_2_M * ((1 - _BELOW) * height / 2) ** 2  # whatever the unit: light falls off with units, too
-    light = bpy.data.objects.new(lamp.name, lamp)
-    light.image_to_3d.role = LIGHT
-    root.users_collection[0].objects.link(light)
-    light.parent = root
-    light.matrix_parent_inverse = root.matrix_world.inverted_safe()
-    light.location = place
-    light.is_shadow_catcher = True
+    made = bpy.data.objects.new(lamp.name, lamp)
+    made.image_to_3d.role = LIGHT
+    root.users_collection[0].objects.link(made)
+    made.parent = root
+    made.matrix_parent_inverse = root.matrix_world.inverted_safe()
+    made.location = place
+    made.is_shadow_catcher = True
+    return made
 
 
 # --- keeping both scenes alike ---------------------------------------------------------------------------------------
@@ -204,7 +175,7 @@ _SHARED = (
 
 
 def match(scene: bpy.types.Scene) -> None:
-    """Give the scene of the splats the camera and the picture of the objects' scene; writes only what differs.
+    """Give the added scenes the camera and the picture of the objects' scene; writes only what differs.
 
     Lamps that people added brighten the photo: Blender makes every lamp a shadow catcher, which says that its light is in the
     photo already. Room lights, and copies of them, are.
@@ -212,22 +183,21 @@ def match(scene: bpy.types.Scene) -> None:
     splats = scene.image_to_3d.final.splats
     if splats is None:
         return
-    _set(splats, "camera", scene.camera)
-    for name in _SHARED:
-        _set(splats.render, name, getattr(scene.render, name))
-    _set(splats.render, "film_transparent", True)
-    _set(splats.unit_settings, "scale_length", scene.unit_settings.scale_length)
+    for other in filter(None, (splats, scene.image_to_3d.final.light)):
+        _set(other, "camera", scene.camera)
+        for name in _SHARED:
+            _set(other.render, name, getattr(scene.render, name))
+        _set(other.render, "film_transparent", True)
+        _set(other.unit_settings, "scale_length", scene.unit_settings.scale_length)
+    light.match(scene)
     _set(splats.image_to_3d.render, "eps2d", scene.image_to_3d.render.eps2d)
     for lamp in _lamps(scene):
         _set(lamp, "is_shadow_catcher", False)
     for root in roots(scene):
-        surface = build.find(root).surface
         for child in root.children:
             if child.image_to_3d.role == CATCHER:
                 _set(child, "is_holdout", scene.render.engine != "CYCLES")  # EEVEE knows no shadow catchers
-                if surface is not None and child.data != surface.data:  # the photo was made anew
-                    child.data = surface.data
-                    _paint(child)
+                greys.follow(child)
 
 
 def _lamps(scene: bpy.types.Scene) -> list[bpy.types.Object]:
@@ -242,10 +212,25 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 @persistent
 def _before_render(scene: bpy.types.Scene, *_: Any) -> None:
+    if bpy.app.background:  # where no timer runs; in a window this may be a thread of its own
+        light.follow(scene)
     match(scene)
 
 
-_HANDLERS = (("render_init", _before_render), ("render_pre", _before_render))
+@persistent
+def _on_update(scene: bpy.types.Scene, *_: Any) -> None:
+    if scene.image_to_3d.final.light is not None and not bpy.app.timers.is_registered(follow):
+        bpy.app.timers.register(follow)  # linking objects while Blender updates them would end it
+
+
+def follow() -> None:
+    """Have all scenes of light show what the scenes of objects show now."""
+    if not bpy.app.is_job_running("RENDER"):
+        for scene in bpy.data.scenes:
+            light.follow(scene)
+
+
+_HANDLERS = (("render_init", _before_render), ("render_pre", _before_render), ("depsgraph_update_post", _on_update))
 
 
 def watch() -> None:
@@ -256,6 +241,8 @@ def watch() -> None:
 def stop_watching() -> None:
     """Undo :func:`watch`."""
     handlers.remove(_HANDLERS)
+    if bpy.app.timers.is_registered(follow):
+        bpy.app.timers.unregister(follow)
 
 
 # --- compositor ------------------------------------------------------------------------------------------------------
@@ -263,7 +250,7 @@ def stop_watching() -> None:
 
 def _compose(scene: bpy.types.Scene, splats: bpy.types.Scene) -> None:
     final = scene.image_to_3d.final
-    layers = compositor.Layers(scene, scene.view_layers[0].name, splats, scene.render.engine == "CYCLES")
+    layers = compositor.Layers(scene, scene.view_layers[0].name, splats, final.light)
     if hasattr(scene, "compositing_node_group"):
         final.tree = scene.compositing_node_group
         scene.compositing_node_group = bpy.data.node_groups.new(compositor.NAME, "CompositorNodeTree")

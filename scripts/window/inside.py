@@ -8,7 +8,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from math import radians
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +56,26 @@ def install(thinned: bool = False) -> ModuleType:
         bpy.data.objects.remove(obj)
     view_area().spaces.active.show_region_ui = True
     return addon
+
+
+def make_sample(addon: ModuleType, density: str = "FULL") -> Generator[float, None, bpy.types.Object]:
+    """The sample room with its depth, made by the button; gives its root."""
+    recipe = bpy.context.scene.image_to_3d.recipe
+    recipe.photo_path, recipe.depth_path = str(SAMPLE / "photo.jpg"), str(SAMPLE / "depth_mm.png")
+    recipe.engine, recipe.density = "depth-map", density
+    bpy.ops.image_to_3d.generate()
+    bpy.ops.ed.undo_push(message="Settings")
+    yield from finished(addon)
+    return bpy.data.objects[addon.session.current().last_root]
+
+
+def finished(addon: ModuleType) -> Iterator[float]:
+    """Until the add-on has nothing under way."""
+    session = addon.session.current()
+    while session.busy:
+        yield 0.05
+    if session.failure is not None:
+        raise session.failure
 
 
 def open_tab() -> None:

@@ -114,6 +114,70 @@ def test_a_cube_casts_its_shadow_and_a_lamp_its_light_upon_the_photo(room, tmp_p
     assert not lamp.is_shadow_catcher
 
 
+def eevee() -> str:
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def test_without_shadow_catchers_the_light_has_a_scene_of_its_own(room, addon) -> None:
+    scene = bpy.context.scene
+    scene.render.engine = eevee()
+    cube = add_cube((0, 2, 0), 0.1)
+    before = {name: len(getattr(bpy.data, name)) for name in ("scenes", "objects", "collections", "lights")}
+    set_up(room)
+    light = scene.image_to_3d.final.light
+    with_objects, without = light.view_layers
+    for layer in light.view_layers:
+        layer.update()
+    assert cube.name in with_objects.objects and cube.name not in without.objects
+    assert with_objects.layer_collection.children[1].holdout and room.points.name not in with_objects.objects
+    catcher = next(obj for obj in without.objects if obj.type == "MESH")
+    assert catcher.data == room.surface.data and catcher.name not in scene.objects
+
+    other = add_cube((0.5, 2, 0), 0.1)
+    addon.final_picture.setup.follow()
+    with_objects.update()
+    assert other.name in with_objects.objects, "what comes later is seen, too"
+    bpy.data.objects.remove(other)
+    scene.render.resolution_percentage, scene.camera.data.lens = 30, 20
+    addon.final_picture.setup.match(scene)
+    assert light.render.resolution_percentage == 30 and light.camera == scene.camera
+    set_up(room)
+    assert len(bpy.data.scenes) == 3
+    assert bpy.ops.image_to_3d.remove_final_picture() == {"FINISHED"}
+    assert {name: len(getattr(bpy.data, name)) for name in before} == before
+
+
+@pytest.mark.slow  # EEVEE compiles its shaders for a minute
+def test_eevee_lays_shadows_and_light_upon_the_photo_too(room, tmp_path) -> None:
+    floor, up = surface_at(room, -0.25, -0.30)
+    scene = bpy.context.scene
+    scene.render.engine, scene.eevee.taa_render_samples = eevee(), 16
+    set_up(room)
+    empty = shown(tmp_path, "empty").astype(float)
+    scene.render.engine = "IMAGE_TO_3D_SPLATS"
+    scene.render.use_compositing = False
+    alone = shown(tmp_path, "alone").astype(float)
+    covered = alone[..., 3] > 250
+    assert np.abs(empty - alone)[covered].mean() < 1, "without objects it is the photo"
+    scene.render.engine, scene.render.use_compositing = eevee(), True
+    cube = add_cube(floor + 0.3 * up, 0.4)
+    both = shown(tmp_path, "cube").astype(float)
+    cubes = red(both)
+    assert cubes.sum() > 4
+    darker = (empty - both)[..., 1]
+    darker[cubes | ~covered] = 0
+    around = np.zeros_like(cubes)
+    rows, columns = np.nonzero(cubes)
+    around[rows.min() - 3 : rows.max() + 4, columns.min() - 3 : columns.max() + 4] = True
+    assert darker[around].max() > 15, "a shadow on the floor"
+    assert np.abs(darker[~around]).mean() < 2, "far from the cube the photo stays"
+    bpy.data.objects.remove(cube)
+    lamp = bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
+    lamp.data.energy, lamp.location = 30.0, floor + 0.5 * up
+    scene.collection.objects.link(lamp)
+    assert (shown(tmp_path, "light").astype(float) - empty)[..., 1][covered].max() > 25
+
+
 def test_an_animation_follows_the_scenes_camera(room, tmp_path) -> None:
     bpy.ops.image_to_3d.add_camera_move(move="SWIPE", frames=2)
     scene = bpy.context.scene

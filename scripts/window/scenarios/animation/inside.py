@@ -25,16 +25,8 @@ def steps() -> Iterator[float]:
     """See :mod:`window`."""
     addon = window.install()
     bpy.ops.wm.save_userpref()  # the add-on is enabled in the next Blender, too
-    session, scene = addon.session.current(), bpy.context.scene
-    recipe = scene.image_to_3d.recipe
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine = "depth-map"
-    bpy.ops.image_to_3d.generate()
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
-    root = bpy.data.objects[session.last_root]
+    scene = bpy.context.scene
+    root = yield from window.make_sample(addon)
     built = addon.scene.build.find(root)
     bpy.context.view_layer.objects.active = root
     bpy.ops.image_to_3d.add_camera_move(move="SWIPE", frames=FRAMES)
@@ -46,8 +38,7 @@ def steps() -> Iterator[float]:
     scene.render.filepath = "//frames/"
     bpy.ops.image_to_3d.export_camera_path(filepath=str(folder / "path.json"), frame="PHOTO")
     bpy.ops.image_to_3d.export_splats(filepath=str(folder / "cloud.ply"), apply_transform=False)
-    while session.busy:
-        yield 0.05
+    yield from window.finished(addon)
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "move.blend"))
     yield from window.show("move", frames=FRAMES)
 

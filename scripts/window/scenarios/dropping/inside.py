@@ -20,8 +20,5 @@ def steps() -> Iterator[float]:
     while session.job is None:  # dropped, and chosen in the menu, by the other side
         yield 0.05
     name = session.job.source.name
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
+    yield from window.finished(addon)
     yield from window.show("made", name=name, root=session.last_root)

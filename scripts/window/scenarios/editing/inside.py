@@ -14,16 +14,8 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine, recipe.density = "depth-map", "QUARTER"
-    bpy.ops.image_to_3d.generate()
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
-    edits = addon.scene.edits
-    root = bpy.data.objects[session.last_root]
+    session, edits = addon.session.current(), addon.scene.edits
+    root = yield from window.make_sample(addon, "QUARTER")
     points, surface = edits.objects(root)
     surface.hide_set(True)
     window.look_from_beside("SOLID")

@@ -82,11 +82,8 @@ def steps() -> Iterator[float]:
     recipe.photo_path, recipe.engine = str(window.SAMPLE / "photo.jpg"), "lite"
     start = time.monotonic()
     bpy.ops.image_to_3d.generate()
-    while session.busy:
-        yield 0.05
+    yield from window.finished(addon)
     times["first photo, Lite"] = time.monotonic() - start
-    if session.failure is not None:
-        raise session.failure
     window.look_from_beside("SOLID")
     yield 5.0
     yield from window.show("photo", times=times)

@@ -56,15 +56,8 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
     live = addon.viewport.live.current()
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine, recipe.density = "depth-map", os.environ.get("IMAGE_TO_3D_DENSITY", "QUARTER")
-    bpy.ops.image_to_3d.generate()
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
+    yield from window.make_sample(addon, os.environ.get("IMAGE_TO_3D_DENSITY", "QUARTER"))
     space = window.view_area().spaces.active
     window.look_from_beside("SOLID")
     yield 2.0

@@ -22,16 +22,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, scene = addon.session.current(), bpy.context.scene
-    recipe = scene.image_to_3d.recipe
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine = "depth-map"
-    bpy.ops.image_to_3d.generate()
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
-    root = bpy.data.objects[session.last_root]
+    scene, root = bpy.context.scene, (yield from window.make_sample(addon))
     bpy.context.view_layer.objects.active = root
     bpy.ops.image_to_3d.add_camera_move(move="SWIPE", frames=FRAMES)
     scene.render.engine = "IMAGE_TO_3D_SPLATS"

@@ -22,20 +22,9 @@ _TABLE = [[395, 470], [470, 476], [470, 494], [390, 488]]
 
 
 def _make(addon) -> Iterator[float]:
-    recipe, session = bpy.context.scene.image_to_3d.recipe, addon.session.current()
-    recipe.photo_path, recipe.depth_path = str(window.SAMPLE / "photo.jpg"), str(window.SAMPLE / "depth_mm.png")
-    recipe.engine, recipe.density = "depth-map", "QUARTER"
-    bpy.ops.image_to_3d.generate()
-    bpy.ops.ed.undo_push(message="Settings")
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
+    yield from window.make_sample(addon, "QUARTER")
     bpy.ops.image_to_3d.level(align=True)
-    while session.busy:
-        yield 0.05
-    if session.failure is not None:
-        raise session.failure
+    yield from window.finished(addon)
 
 
 def _door() -> dict:
