@@ -93,6 +93,13 @@ def follow(scene: bpy.types.Scene) -> None:
         shown.unlink(obj)
     for obj in wanted - set(shown):
         shown.link(obj)
+    sync(light)
+
+
+def sync(scene: bpy.types.Scene) -> None:
+    """Bring the view layers of a scene up to date: else Blender does it while it evaluates them, and ends."""
+    for layer in scene.view_layers:
+        len(layer.objects)
 
 
 def _catchers(light: bpy.types.Scene) -> list[bpy.types.Object]:

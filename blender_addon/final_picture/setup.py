@@ -37,9 +37,12 @@ def set_up(scene: bpy.types.Scene) -> None:
         ImageTo3DError: ``bad_request``: Blender is too old, the scene shows no photo, or it is itself one of the splats.
     """
     _check(scene)
-    remove(scene)
     final = scene.image_to_3d.final
-    final.engine, final.transparent = scene.render.engine, scene.render.film_transparent
+    chosen = scene.render.engine
+    before = (final.engine, final.transparent) if is_set_up(scene) else (chosen, scene.render.film_transparent)
+    remove(scene)
+    final.engine, final.transparent = before
+    scene.render.engine = chosen
     if scene.render.engine not in {"CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"}:
         scene.render.engine = "CYCLES"
     scene.render.film_transparent = True
@@ -51,17 +54,15 @@ def set_up(scene: bpy.types.Scene) -> None:
     splats.render.engine = ENGINE
     splats.image_to_3d.final.objects = scene
     final.splats = splats
-    linked = set()
     for root in roots(scene):
-        collection = root.users_collection[0]
-        _add_catcher(root, collection)
+        for obj in (root, *root.children_recursive):
+            splats.collection.objects.link(obj)
+        _add_catcher(root, root.users_collection[0])
         display.apply(root)
-        if collection not in linked:
-            splats.collection.children.link(collection)
-            linked.add(collection)
     lamp = _add_light(scene)
     if scene.render.engine != "CYCLES":
         light.make(scene, roots(scene), [lamp])
+    light.sync(splats)
     match(scene)
     _compose(scene, splats)
 
@@ -212,8 +213,6 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 @persistent
 def _before_render(scene: bpy.types.Scene, *_: Any) -> None:
-    if bpy.app.background:  # where no timer runs; in a window this may be a thread of its own
-        light.follow(scene)
     match(scene)
 
 
@@ -224,7 +223,7 @@ def _on_update(scene: bpy.types.Scene, *_: Any) -> None:
 
 
 def follow() -> None:
-    """Have all scenes of light show what the scenes of objects show now."""
+    """Have all scenes of light show what the scenes of objects show now; for scripts, which have no timers, too."""
     if not bpy.app.is_job_running("RENDER"):
         for scene in bpy.data.scenes:
             light.follow(scene)

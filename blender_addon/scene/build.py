@@ -166,6 +166,7 @@ def rebuild(
         mesh.data.materials.append(surfaces.material(draft.image))
     else:
         _swap_data(mesh, draft.mesh)
+        surfaces.show_photo(mesh, draft.image)
 
     view = found.get("CAMERA")
     if result.intrinsics is not None:

@@ -97,6 +97,10 @@ def _lens(camera: bpy.types.Camera, size: tuple[int, int], aspect_x: float, aspe
     )
 
 
+_STAMP = "image_to_3d_changed"
+"""Where an image notes when its file had last changed."""
+
+
 def view_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> BlenderView:
     """What a camera object sees in a render of ``scene``; both may be evaluated ones.
 
@@ -190,6 +194,11 @@ def _load(path: Path) -> bpy.types.Image | None:
     if path.suffix.lower() not in bpy.path.extensions_image:  # HEIC, for one
         return None
     try:
-        return bpy.data.images.load(str(path), check_existing=True)
-    except RuntimeError:
+        image = bpy.data.images.load(str(path), check_existing=True)
+        stamp = str(path.stat().st_mtime_ns)
+    except (RuntimeError, OSError):
         return None
+    if image.get(_STAMP, stamp) != stamp and not image.is_dirty:
+        image.reload()
+    image[_STAMP] = stamp
+    return image

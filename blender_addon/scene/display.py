@@ -71,7 +71,9 @@ def _after_load(*_: Any) -> None:
             apply(root)
 
 
-_HANDLERS = (("load_post", _after_load),)
+_HANDLERS = [("load_post", _after_load)]
+if hasattr(bpy.app.handlers, "blend_import_post"):  # Blender ≥ 4.3
+    _HANDLERS.append(("blend_import_post", _after_load))
 
 
 def register() -> None:

@@ -110,5 +110,18 @@ def material(image: bpy.types.Image | None) -> bpy.types.Material:
     return made
 
 
+def show_photo(obj: bpy.types.Object, image: bpy.types.Image | None) -> None:
+    """Show another photo on a surface whose materials are ours; what else a person made of them stays."""
+    materials = obj.data.materials
+    for number, found in enumerate(materials):
+        if image is None or found is None or not found.name.startswith(_NAME) or found.node_tree is None:
+            continue
+        if _shown(found) in {None, image}:
+            continue
+        if found.users > 1:
+            found = materials[number] = found.copy()
+        next(node for node in found.node_tree.nodes if node.type == "TEX_IMAGE").image = image
+
+
 def _shown(candidate: bpy.types.Material) -> bpy.types.Image | None:
     return next((node.image for node in candidate.node_tree.nodes if node.type == "TEX_IMAGE"), None)

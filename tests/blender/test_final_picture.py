@@ -148,19 +148,19 @@ def test_without_shadow_catchers_the_light_has_a_scene_of_its_own(room, addon) -
 
 
 @pytest.mark.slow  # EEVEE compiles its shaders for a minute
-def test_eevee_lays_shadows_and_light_upon_the_photo_too(room, tmp_path) -> None:
+def test_eevee_lays_shadows_and_light_upon_the_photo_too(room, addon, tmp_path) -> None:
     floor, up = surface_at(room, -0.25, -0.30)
     scene = bpy.context.scene
-    scene.render.engine, scene.eevee.taa_render_samples = eevee(), 16
+    scene.eevee.taa_render_samples = 16
+    scene.render.engine, scene.render.film_transparent = "IMAGE_TO_3D_SPLATS", True
+    alone = shown(tmp_path, "alone").astype(float)
+    scene.render.engine = eevee()
     set_up(room)
     empty = shown(tmp_path, "empty").astype(float)
-    scene.render.engine = "IMAGE_TO_3D_SPLATS"
-    scene.render.use_compositing = False
-    alone = shown(tmp_path, "alone").astype(float)
     covered = alone[..., 3] > 250
     assert np.abs(empty - alone)[covered].mean() < 1, "without objects it is the photo"
-    scene.render.engine, scene.render.use_compositing = eevee(), True
     cube = add_cube(floor + 0.3 * up, 0.4)
+    addon.final_picture.setup.follow()
     both = shown(tmp_path, "cube").astype(float)
     cubes = red(both)
     assert cubes.sum() > 4
@@ -175,6 +175,7 @@ def test_eevee_lays_shadows_and_light_upon_the_photo_too(room, tmp_path) -> None
     lamp = bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
     lamp.data.energy, lamp.location = 30.0, floor + 0.5 * up
     scene.collection.objects.link(lamp)
+    addon.final_picture.setup.follow()
     assert (shown(tmp_path, "light").astype(float) - empty)[..., 1][covered].max() > 25
 
 
@@ -256,3 +257,28 @@ def test_a_photo_made_anew_keeps_its_final_picture(room, panel, addon) -> None:
 def test_what_cannot_be_set_up_is_a_sentence(panel) -> None:
     assert bpy.ops.image_to_3d.set_up_final_picture() == {"CANCELLED"}
     assert "no photo" in str(panel.session.failure) and len(bpy.data.scenes) == 1
+
+
+def test_setting_up_again_keeps_the_engine_that_was_chosen_meanwhile(room) -> None:
+    scene = bpy.context.scene
+    scene.render.engine = "BLENDER_WORKBENCH"
+    set_up(room)
+    scene.render.engine = eevee()
+    set_up(room)
+    assert scene.render.engine == eevee() and scene.image_to_3d.final.light is not None
+    bpy.ops.image_to_3d.remove_final_picture()
+    assert scene.render.engine == "BLENDER_WORKBENCH", "what it was before"
+
+
+def test_a_photo_in_the_scene_collection_is_in_the_picture_of_a_saved_file(room, tmp_path) -> None:
+    scene, name = bpy.context.scene, room.root.name
+    for obj in (room.root, *room.root.children_recursive):
+        scene.collection.objects.link(obj)
+        room.collection.objects.unlink(obj)
+    set_up(room)
+    path = str(tmp_path / "room.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    splats = bpy.context.scene.image_to_3d.final.splats
+    found = {obj.image_to_3d.role for obj in splats.objects}
+    assert bpy.data.objects[name] in set(splats.objects) and {"POINTS", "CAMERA"} <= found
