@@ -378,6 +378,26 @@ def test_turning_it_off_leaves_nothing(viewport, built, photo_view, panel) -> No
     assert not viewport.live.streams and viewport.live.pump() is None
 
 
+def test_points_come_back_in_viewports_that_are_off_screen(viewport, built, photo_view) -> None:
+    """Another editor stands in place of one, and another was split from it."""
+    shown, window = area(), bpy.context.window_manager.windows[0]
+    space = shown.spaces.active
+    viewport.settle(*photo_view)
+    viewport.live.pump()
+    assert not space.show_object_viewport_pointcloud
+    with bpy.context.temp_override(window=window, area=shown, region=shown.regions[-1]):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+    spaces = [a.spaces.active for a in window.screen.areas if a.type == "VIEW_3D"]
+    assert len(spaces) == 2 and not any(s.show_object_viewport_pointcloud for s in spaces)
+    shown.type = "IMAGE_EDITOR"
+    viewport.live._next_look = 0.0
+    viewport.live.pump()
+    assert not viewport.live.streams
+    bpy.context.window_manager.image_to_3d_live.on = False
+    shown.type = "VIEW_3D"
+    assert space == shown.spaces.active and all(s.show_object_viewport_pointcloud for s in spaces)
+
+
 def test_nothing_is_asked_for_while_nothing_moves(viewport, built, photo_view) -> None:
     viewport.settle(*photo_view)
     sent = viewport.stream._frames._number
