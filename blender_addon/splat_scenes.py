@@ -131,6 +131,7 @@ def _shown(
         for points, matrix in _instances(obj, matrix_of, render):
             if len(_positions(points)) <= edits.removed(points):
                 continue
+            _residency.edited(points.data.session_uid, edits.state(points))
             try:
                 placed.append(_place(points, matrix, metres_per_unit))
             except ImageTo3DError as error:
@@ -271,6 +272,7 @@ class Residency:
         self._lock = threading.Lock()
         self._held: dict[int, _Held] = {}
         self._versions: dict[int, int] = {}
+        self._edits: dict[int, tuple[Any, ...]] = {}
         self._base = 0
 
     def scene(self, uid: int) -> str | None:
@@ -294,8 +296,10 @@ class Residency:
         points = bpy.data.objects.get(placed.name)
         if points is None or points.data is None or points.data.session_uid != placed.uid:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{placed.name} is gone.", "Undo, or press Update.")
+        state = edits.state(points)
         with self._lock:
             version = self._version(placed.uid)
+            self._edits[placed.uid] = state
         columns = [pointcloud.read(points, name) for name in _COLUMNS]
         kept = edits.kept(points)
         if not kept.any():
@@ -316,6 +320,13 @@ class Residency:
             if uid is None:
                 self._base += 1
             else:
+                self._versions[uid] = self._versions.get(uid, 0) + 1
+
+    def edited(self, uid: int, state: tuple[Any, ...]) -> None:
+        """The content is another from now on if the edits are, see :func:`edits.state`."""
+        with self._lock:
+            if self._edits.setdefault(uid, state) != state:
+                self._edits[uid] = state
                 self._versions[uid] = self._versions.get(uid, 0) + 1
 
     def lost(self) -> None:
