@@ -262,3 +262,31 @@ def test_edits_of_a_photo_shown_as_its_surface_are_drawn(addon, scenes, built, l
     box.location.x += 100
     look(scenes)
     assert residency.scene(built.points.data.session_uid) is None
+
+
+@pytest.mark.parametrize("display", ["POINTS", "SURFACE"])
+def test_a_photo_that_is_animated_away_is_not_rendered(built, scenes, display, tmp_path) -> None:
+    built.root.image_to_3d.display = display
+    hidden = built.points if display == "POINTS" else built.root  # where there is no surface, that stands in for it
+    for frame, value in ((1, True), (2, False), (3, True)):
+        hidden.hide_render = value
+        hidden.keyframe_insert("hide_render", frame=frame)
+    found = {}
+
+    class Engine(bpy.types.RenderEngine):
+        bl_idname = "TEST_WHAT_IS_SHOWN"
+        bl_label = "Test"
+
+        def render(self, depsgraph) -> None:
+            found[depsgraph.scene.frame_current] = len(scenes.in_render(depsgraph).placed)
+
+    bpy.utils.register_class(Engine)
+    scene = bpy.context.scene
+    scene.render.engine, scene.frame_start, scene.frame_end = Engine.bl_idname, 1, 3
+    scene.render.resolution_percentage, scene.render.filepath = 5, str(tmp_path / "picture")
+    try:
+        bpy.ops.render.render(animation=True)
+    finally:
+        scene.render.engine = "BLENDER_WORKBENCH"
+        bpy.utils.unregister_class(Engine)
+    assert found == {1: 0, 2: 1, 3: 0}
