@@ -348,6 +348,42 @@ def test_colours_are_displayed_as_blender_displays_them(addon, view_transform) -
     assert np.abs(found - expected)[..., :3].max() * 255 < 2.5
 
 
+def test_each_of_several_scenes_on_screen_has_its_colours_worked_out_once(addon, graphics) -> None:
+    transform = addon.viewport.colours.ViewTransform()
+    space = SimpleNamespace(shading=SimpleNamespace(type="RENDERED"))
+    scenes = [bpy.context.scene, bpy.data.scenes.new("Other")]
+    scenes[0].view_settings.view_transform, scenes[1].view_settings.view_transform = "AgX", "Filmic"
+    for scene in scenes:
+        assert transform.texture(scene, space) is None
+        assert transform.pump()
+    first = [transform.texture(scene, space) for scene in scenes]
+    assert None not in first and not transform.waits and not transform.pump()
+    for exposure in range(1, 20):  # somebody turns a knob
+        scenes[0].view_settings.exposure = exposure
+        transform.texture(scenes[0], space)
+        transform.pump()
+        assert transform.texture(scenes[1], space) == first[1]
+    assert len(transform._tables) < 10 and set(transform._textures) <= set(transform._tables)
+
+
+def test_white_balance_and_display_are_of_the_colours_too(addon) -> None:
+    colours, scene = addon.viewport.colours, bpy.context.scene
+    scene.view_settings.view_transform = "Standard"
+    grey = np.full((1, 1, 4), 0.2, np.float32)
+    tables = [colours.displayed(grey, colours.settings_of(scene))]
+    assert colours.settings_of(scene) == colours._PLAIN
+    scene.view_settings.use_white_balance = True
+    scene.view_settings.white_balance_temperature = 4000
+    tables.append(colours.displayed(grey, colours.settings_of(scene)))
+    scene.view_settings.use_white_balance = False
+    assert colours.settings_of(scene) == colours._PLAIN
+    scene.display_settings.display_device = "Rec.2020"
+    tables.append(colours.displayed(grey, colours.settings_of(scene)))
+    assert colours.settings_of(scene) != colours._PLAIN
+    plain, cool, wide = (table[0, 0, :3] for table in tables)
+    assert np.ptp(plain) < 0.01 and cool[2] > cool[0] + 0.05 and abs(wide - plain).max() > 0.005
+
+
 def test_solid_shading_leaves_colours_alone(addon, viewport, built, photo_view) -> None:
     bpy.context.scene.view_settings.view_transform = "AgX"
     space = area().spaces.active
