@@ -161,7 +161,11 @@ def _on_display(settings: ObjectSettings, _: bpy.types.Context) -> None:
 
 
 class ObjectSettings(bpy.types.PropertyGroup):
-    """Role of an object made from a photo."""
+    """Role of an object made from a photo.
+
+    Attributes:
+        measured: of a safe zone, the points that it was measured of.
+    """
 
     role: EnumProperty(
         name="Role",
@@ -187,6 +191,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     editing: PointerProperty(type=Editing)
     dimension: PointerProperty(type=dimension_state.Dimension)
     inspection: PointerProperty(type=inspection_state.Inspection)
+    measured: StringProperty()
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
     filled: EnumProperty(
         name="Filled",

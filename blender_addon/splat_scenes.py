@@ -88,7 +88,7 @@ def in_viewport(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, space: 
             return False
         return space.local_view is None or obj.local_view_get(space)
 
-    return _shown(scene, view_layer, visible, lambda obj: obj.matrix_world, render=False)
+    return _shown(scene, view_layer, visible)
 
 
 def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> Shown:
@@ -104,33 +104,30 @@ def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> Shown:
         depsgraph.scene,
         view_layer,
         lambda obj: _in(obj, seen),
-        lambda obj: obj.evaluated_get(depsgraph).matrix_world,
-        render=True,
-        disabled=disabled,
+        depsgraph,
+        disabled,
     )
-
-
-MatrixOf = Callable[[bpy.types.Object], Matrix]
 
 
 def _shown(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
     visible: Callable[[bpy.types.Object], bool],
-    matrix_of: MatrixOf,
-    render: bool,
+    render: bpy.types.Depsgraph | None = None,
     disabled: bool = False,
 ) -> Shown:
+    """What a viewport shows or, with its ``render``, a render."""
     metres_per_unit = scene.unit_settings.scale_length
     placed, refused = [], []
     # A render may begin before anybody was told of the last change.
-    for name in _look(view_layer) if render else _candidates(scene, view_layer):
+    for name in _look(view_layer) if render is not None else _candidates(scene, view_layer):
         obj = view_layer.objects.get(name)
         if obj is None or not visible(_stand_in(obj)) or (_disabled(_stand_in(obj), render) and not disabled):
             continue
-        for points, matrix in _instances(obj, matrix_of, render):
+        for points, matrix in _instances(obj, render):
             if len(_positions(points)) <= edits.removed(points):
                 continue
+            _residency.edited(points.data.session_uid, edits.state(points))
             try:
                 placed.append(_place(points, matrix, metres_per_unit))
             except ImageTo3DError as error:
@@ -139,17 +136,17 @@ def _shown(
 
 
 def _instances(
-    obj: bpy.types.Object, matrix_of: MatrixOf, render: bool, depth: int = 0
+    obj: bpy.types.Object, render: bpy.types.Depsgraph | None, depth: int = 0
 ) -> Iterator[tuple[bpy.types.Object, Matrix]]:
     """Points that an object is or, as an instance of a collection, brings, with their matrices."""
     if obj.image_to_3d.role == "POINTS":
-        yield obj, _matrix(obj, matrix_of, render)
+        yield obj, _matrix(obj, render)
     if not _instances_collection(obj) or depth == _MAX_NESTED:
         return
-    base = _matrix(obj, matrix_of, render) @ Matrix.Translation(-obj.instance_collection.instance_offset)
-    for member in _members(obj.instance_collection, render):
+    base = _matrix(obj, render) @ Matrix.Translation(-obj.instance_collection.instance_offset)
+    for member in _members(obj.instance_collection, render is not None):
         if not _disabled(_stand_in(member), render):
-            for points, matrix in _instances(member, matrix_of, render, depth + 1):
+            for points, matrix in _instances(member, render, depth + 1):
                 yield points, base @ matrix
 
 
@@ -174,8 +171,8 @@ def _stand_in(obj: bpy.types.Object) -> bpy.types.Object:
     return obj
 
 
-def _disabled(obj: bpy.types.Object, render: bool) -> bool:
-    return obj.hide_render if render else obj.hide_viewport
+def _disabled(obj: bpy.types.Object, render: bpy.types.Depsgraph | None) -> bool:
+    return obj.hide_viewport if render is None else obj.evaluated_get(render).hide_render
 
 
 def collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy.types.Collection]:
@@ -195,11 +192,11 @@ def _in(obj: bpy.types.Object, seen: set[bpy.types.Collection]) -> bool:
     return any(obj.name in collection.objects for collection in seen)
 
 
-def _matrix(obj: bpy.types.Object, matrix_of: MatrixOf, render: bool) -> Matrix:
+def _matrix(obj: bpy.types.Object, render: bpy.types.Depsgraph | None) -> Matrix:
     """Object → world; of what is disabled, and so not evaluated, by way of its parent."""
     if _disabled(obj, render) and obj.parent is not None and obj.parent_type == "OBJECT":
-        return _matrix(obj.parent, matrix_of, render) @ obj.matrix_parent_inverse @ obj.matrix_basis
-    return matrix_of(obj)
+        return _matrix(obj.parent, render) @ obj.matrix_parent_inverse @ obj.matrix_basis
+    return obj.matrix_world if render is None else obj.evaluated_get(render).matrix_world
 
 
 def _positions(points: bpy.types.Object) -> Any:
@@ -271,6 +268,7 @@ class Residency:
         self._lock = threading.Lock()
         self._held: dict[int, _Held] = {}
         self._versions: dict[int, int] = {}
+        self._edits: dict[int, tuple[Any, ...]] = {}
         self._base = 0
 
     def scene(self, uid: int) -> str | None:
@@ -294,8 +292,10 @@ class Residency:
         points = bpy.data.objects.get(placed.name)
         if points is None or points.data is None or points.data.session_uid != placed.uid:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{placed.name} is gone.", "Undo, or press Update.")
+        state = edits.state(points)
         with self._lock:
             version = self._version(placed.uid)
+            self._edits[placed.uid] = state
         columns = [pointcloud.read(points, name) for name in _COLUMNS]
         kept = edits.kept(points)
         if not kept.any():
@@ -316,6 +316,13 @@ class Residency:
             if uid is None:
                 self._base += 1
             else:
+                self._versions[uid] = self._versions.get(uid, 0) + 1
+
+    def edited(self, uid: int, state: tuple[Any, ...]) -> None:
+        """The content is another from now on if the edits are, see :func:`edits.state`."""
+        with self._lock:
+            if self._edits.setdefault(uid, state) != state:
+                self._edits[uid] = state
                 self._versions[uid] = self._versions.get(uid, 0) + 1
 
     def lost(self) -> None:

@@ -88,7 +88,8 @@ class IMAGE_TO_3D_OT_select_points(Edits, bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Follow the mouse from press to release; the view can be turned before."""
-        if event.type in {"ESC", "RIGHTMOUSE"}:
+        gone = context.area is None or context.area.type != "VIEW_3D"  # closed, or another editor took its place
+        if event.type in {"ESC", "RIGHTMOUSE"} or gone:
             self._end(context)
             return {"CANCELLED"}
         if self._region is None:
@@ -110,6 +111,10 @@ class IMAGE_TO_3D_OT_select_points(Edits, bpy.types.Operator):
                 self.path.add().loc = place
             return self._select(context, self._region, _view_of(context.area, self._region))
         return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """The window was closed, or another file loaded."""
+        self._end(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Select by the path, in the view of ``context``."""
@@ -142,7 +147,8 @@ class IMAGE_TO_3D_OT_select_points(Edits, bpy.types.Operator):
         bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
-        context.area.tag_redraw()
+        if context.area is not None:
+            context.area.tag_redraw()
 
     def _draw(self) -> None:
         if self._region is None or bpy.context.region != self._region or len(self._drawn) < 2:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 
 from .. import session
 from ..layouts import Sidebar, lines, warn
@@ -27,16 +26,19 @@ class IMAGE_TO_3D_PT_film(Sidebar, bpy.types.Panel):
         """Lay out the panel."""
         layout = self.layout
         layout.operator_menu_enum("image_to_3d.add_camera_move", "move", icon="CAMERA_DATA")
+        root = session.shown_root(context)
         row = layout.row(align=True)
-        if safe_zone.zone_object(session.shown_root(context)) is None:
+        if safe_zone.zone_object(root) is None:
             row.operator("image_to_3d.show_safe_zone", icon="MESH_UVSPHERE")
         else:
             row.operator("image_to_3d.check_camera_move", icon="CHECKMARK")
             row.operator("image_to_3d.hide_safe_zone", text="", icon="X")
+        if safe_zone.outdated(root):
+            lines(layout, context, "The photo has changed since its safe zone was measured.", "INFO")
+            layout.operator("image_to_3d.show_safe_zone", text="Measure Again", icon="FILE_REFRESH")
         beyond = safe_zone.excess(context.scene)
         if beyond is not None and beyond.metres > 0:
-            text = iface_("The camera is {metres:.2f} m outside the safe zone: holes may be seen.")
-            warn(layout, context, text.format(metres=beyond.metres))
+            warn(layout, context, safe_zone.warning(context, beyond.metres))
         elif beyond is not None:
             lines(layout, context, "The camera is inside the safe zone.", "CHECKMARK")
         row = layout.row(align=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -15,6 +16,9 @@ from image_to_3d.core.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.safe_zone import SafeZone, safe_zone
 
 from .. import handlers, session
+from ..measuring import scale
+from ..scene import edits
+from ..viewport import notice
 from . import moves
 
 ROLE = "SAFE_ZONE"
@@ -88,11 +92,9 @@ class IMAGE_TO_3D_OT_check_camera_move(bpy.types.Operator):
         if not outside:
             self.report({"INFO"}, iface_("The camera stays inside the safe zone"))
             return {"FINISHED"}
-        text = iface_("{n} frames from {first} to {last} are outside the safe zone, by up to {metres:.2f} m")
-        self.report(
-            {"WARNING"},
-            text.format(n=len(outside), first=min(outside), last=max(outside), metres=max(outside.values())),
-        )
+        text = iface_("{n} frames from {first} to {last} are outside the safe zone, by up to {length}")
+        length = scale.metres_text(context, max(outside.values()))
+        self.report({"WARNING"}, text.format(n=len(outside), first=min(outside), last=max(outside), length=length))
         return {"FINISHED"}
 
 
@@ -104,11 +106,12 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     """
     metres_per_unit = scene.unit_settings.scale_length
     positions, intrinsics, opacities = moves.photo(root, metres_per_unit)
-    name = root.name
+    kept = edits.kept(edits.objects(root)[0])
+    name, state = root.name, _state(root)
 
     def work() -> SafeZone:
         try:
-            return safe_zone(positions, intrinsics, opacities)
+            return safe_zone(positions[kept], intrinsics, opacities[kept])
         except ValueError as error:
             raise ImageTo3DError(
                 ErrorCode.BAD_REQUEST, f"The safe zone cannot be measured: {error}.", "Make the photo again."
@@ -117,13 +120,13 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     def done(zone: SafeZone) -> None:
         found = bpy.data.objects.get(name)
         if found is not None:
-            _build(found, zone, metres_per_unit)
+            _build(found, zone, metres_per_unit, state)
             bpy.ops.ed.undo_push(message="Show Safe Zone")
 
     session.current().background.run(work, done)
 
 
-def _build(root: bpy.types.Object, zone: SafeZone, metres_per_unit: float) -> None:
+def _build(root: bpy.types.Object, zone: SafeZone, metres_per_unit: float, state: str) -> None:
     vertices, edges = zone.wire()
     mesh = bpy.data.meshes.new(f"{root.name} Safe Zone")
     mesh.from_pydata((points_to_blender(vertices) / metres_per_unit).tolist(), edges.tolist(), [])
@@ -131,7 +134,7 @@ def _build(root: bpy.types.Object, zone: SafeZone, metres_per_unit: float) -> No
     if obj is not None:
         bpy.data.meshes.remove(obj.data)
     obj = bpy.data.objects.new(mesh.name, mesh)
-    obj.image_to_3d.role = ROLE
+    obj.image_to_3d.role, obj.image_to_3d.measured = ROLE, state
     next(iter(root.users_collection)).objects.link(obj)
     obj.parent = root
     obj.display_type = "WIRE"
@@ -143,13 +146,29 @@ def zone_object(root: bpy.types.Object) -> bpy.types.Object | None:
     return next((child for child in root.children if child.image_to_3d.role == ROLE), None)
 
 
+def outdated(root: bpy.types.Object) -> bool:
+    """Whether a photo was made anew or edited after its safe zone was measured."""
+    zone = zone_object(root)
+    return zone is not None and zone.image_to_3d.measured not in {"", _state(root)}
+
+
+def _state(root: bpy.types.Object) -> str:
+    """What tells one set of shown points from another without reading them, in the file too."""
+    points, _ = edits.objects(root)
+    if points is None:
+        return ""
+    outcome = root.image_to_3d.outcome
+    _, *left_out = edits.state(points)  # its version ends with Blender
+    return repr((outcome.points, *outcome.extent, edits.removed(root), *left_out))
+
+
 @dataclass(frozen=True)
 class Excess:
     """Where the scene's camera is.
 
     Attributes:
         root: name of the photo whose safe zone it is measured against.
-        metres: how far outside; negative inside.
+        metres: how far outside as the scene has it, with the scale of the photo's root; negative inside.
     """
 
     root: str
@@ -169,14 +188,15 @@ def excess(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None)
     for obj in scene.objects:
         if obj.image_to_3d.role != ROLE or obj.parent is None or obj.type != "MESH":
             continue
-        eye = _world(obj.parent, depsgraph).inverted_safe() @ _world(scene.camera, depsgraph).translation
+        world = _world(obj.parent, depsgraph)
+        eye = world.inverted_safe() @ _world(scene.camera, depsgraph).translation
         metres_per_unit = scene.unit_settings.scale_length
         try:
             zone = _zone(obj, metres_per_unit)
         except ValueError:  # somebody has edited the wire
             continue
         beyond = zone.excess(points_to_opencv(np.array(eye)) * metres_per_unit)
-        found.append(Excess(obj.parent.name, float(beyond)))
+        found.append(Excess(obj.parent.name, float(beyond) * world.median_scale))
     return min(found, key=lambda one: one.metres, default=None)
 
 
@@ -191,30 +211,54 @@ def _zone(obj: bpy.types.Object, metres_per_unit: float) -> SafeZone:
     return SafeZone.from_wire(points_to_opencv(vertices.reshape(-1, 3)) * metres_per_unit)
 
 
-_outside = False
+def warning(context: bpy.types.Context, metres: float) -> str:
+    """What is said of a camera that is outside."""
+    text = iface_("The camera is {length} outside the safe zone: holes may be seen.")
+    return text.format(length=scale.metres_text(context, metres))
+
+
+_outside: dict[int, float] = {}  # metres in the last frame, by the scene's session_uid
 
 
 @persistent
 def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> None:
     """Have the panel say it as soon as the camera leaves or enters; a hundredth of a millisecond where there is no zone."""
-    global _outside
+    if bpy.app.is_job_running("RENDER"):  # this may be its thread, which must not touch the interface
+        return
+    before = _outside.pop(scene.session_uid, None)
     beyond = excess(scene)
-    outside = beyond is not None and beyond.metres > 0
-    if outside or _outside:
+    if beyond is not None and beyond.metres > 0:
+        _outside[scene.session_uid] = beyond.metres
+    if before is not None or scene.session_uid in _outside:
         session.redraw()
-    _outside = outside
+
+
+def sentence(context: bpy.types.Context) -> str:
+    """What a viewport says while frames go by; empty if all is well."""
+    metres = _outside.get(context.scene.session_uid)
+    if metres is None or not (context.screen.is_animation_playing or context.screen.is_scrubbing):
+        return ""
+    return warning(context, metres)
+
+
+def _draw() -> None:
+    notice.draw(bpy.context, sentence(bpy.context), row=1)  # above the live preview's
 
 
 _HANDLERS = (("frame_change_post", _on_frame),)
+_drawing: Any = None
 
 
 def watch() -> None:
     """Look at every frame of an animation from now on."""
+    global _drawing
     handlers.add(_HANDLERS)
+    _drawing = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
 
 
 def stop_watching() -> None:
     """Undo :func:`watch`."""
+    bpy.types.SpaceView3D.draw_handler_remove(_drawing, "WINDOW")
     handlers.remove(_HANDLERS)
 
 

@@ -7,7 +7,9 @@ point and follow it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -29,6 +31,8 @@ _MARGIN = 1.01
 """Size of a new crop box over that of the points: nothing is cut before it is moved."""
 
 Mask = np.ndarray
+
+_versions: Counter[int] = Counter()  # of the marks, by ``session_uid`` of the points' data-block
 
 
 def objects(root: bpy.types.Object) -> tuple[bpy.types.Object | None, bpy.types.Object | None]:
@@ -71,6 +75,20 @@ def kept(obj: bpy.types.Object) -> Mask:
     if root.image_to_3d.filled == "HIDE":
         shown &= ~_read(obj, pointcloud.INVENTED, bool)
     return shown
+
+
+def state(obj: bpy.types.Object) -> tuple[Any, ...]:
+    """Equal while :func:`kept` is, also of hidden points, of whose changes Blender tells nobody. Quick."""
+    version = _versions[obj.data.session_uid]
+    root = properties.root_of(obj)
+    if root is None:
+        return (version,)
+    settings, crop = root.image_to_3d.editing, None
+    if settings.crop_box is not None:
+        # Photo and box that move together leave only rounding between them.
+        numbers = tuple(round(number, 5) for row in _box_from_points(obj, settings) for number in row)
+        crop = settings.crop_inside, numbers
+    return version, root.image_to_3d.filled == "HIDE", crop
 
 
 def removed(obj: bpy.types.Object) -> int:
@@ -154,7 +172,7 @@ def add_box(root: bpy.types.Object) -> bpy.types.Object:
         collection.objects.link(box)
     box.parent = root
     place = Matrix.LocRotScale(Vector((low + high) / 2), None, Vector(np.maximum(_MARGIN * (high - low) / 2, 1e-6)))
-    box.matrix_basis = points.matrix_local @ place
+    box.matrix_basis = root.matrix_world.inverted_safe() @ _world(points) @ place
     root.image_to_3d.editing.crop_box = box
     return box
 
@@ -203,7 +221,7 @@ def _filtered(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Ma
     masks = []
     if settings.opacity_min > 0:
         masks.append(pointcloud.read(points, "opacity") < settings.opacity_min)
-    scale = max(points.matrix_world.median_scale, 1e-9)
+    scale = max(_world(points).median_scale, 1e-9)
     if settings.size_max > 0:
         masks.append(pointcloud.read(points, "scale").max(axis=1) > settings.size_max / scale)
     if settings.distance_max > 0 or settings.hide_sky:
@@ -211,20 +229,31 @@ def _filtered(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Ma
         if settings.distance_max > 0:
             masks.append(selecting.beyond(positions, settings.distance_max / scale))
         if settings.hide_sky:
-            up = points.matrix_world.to_3x3().inverted_safe() @ Vector((0, 0, 1))
+            up = _world(points).to_3x3().inverted_safe() @ Vector((0, 0, 1))
             masks.append(selecting.sky(positions, up))
     return np.logical_or.reduce(masks) if masks else None
 
 
 def _in_crop(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Mask:
-    box_from_points = settings.crop_box.matrix_world.inverted_safe() @ points.matrix_world
-    inside = selecting.inside_box(pointcloud.read(points, "position"), np.array(box_from_points))
+    inside = selecting.inside_box(pointcloud.read(points, "position"), np.array(_box_from_points(points, settings)))
     return ~inside if settings.crop_inside else inside
+
+
+def _box_from_points(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Matrix:
+    return settings.crop_box.matrix_world.inverted_safe() @ _world(points)
+
+
+def _world(points: bpy.types.Object) -> Matrix:
+    """Object → world; of hidden points, which are not evaluated, by way of their parent."""
+    if points.hide_viewport and points.parent is not None and points.parent_type == "OBJECT":
+        return points.parent.matrix_world @ points.matrix_parent_inverse @ points.matrix_basis
+    return points.matrix_world
 
 
 def _store(root: bpy.types.Object, marked: np.ndarray) -> None:
     """Write the marks, have the surface follow, and see to the modifiers."""
     points, surface = objects(root)
+    _versions[points.data.session_uid] += 1
     settings = root.image_to_3d.editing
     settings.removed = int(np.count_nonzero(marked))
     _mark(points, marked)

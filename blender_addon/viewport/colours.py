@@ -1,8 +1,9 @@
 """What the scene's view transform makes of colours, as a texture for the overlay's shader.
 
-Viewports apply the view transform (Standard, AgX, Filmic …, with look, exposure and gamma) to what they render in Material
-Preview and Rendered, and draw overlays over the result; Solid and Wireframe show colours as they are. So that splats look there as
-they will in the final picture, Blender itself is asked what it makes of a grid of colours, once for every change of the settings.
+Viewports apply the view transform (Standard, AgX, Filmic …, with look, exposure, gamma and white balance) to what they render in
+Material Preview and Rendered, and draw overlays over the result; Solid and Wireframe show colours as they are. So that splats look
+there as they will in the final picture, Blender itself is asked what it makes of a grid of colours, once for every change of the
+settings.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from image_to_3d.core.colour import srgb_to_linear
 GRID = 33
 _NAME = "Image to 3D View Transform"
 _COPIED = ("view_transform", "look", "exposure", "gamma")
+_WHITE_BALANCE = ("white_balance_temperature", "white_balance_tint")
+_KEPT = 8  # tables, of half a megabyte each: more than there are scenes on screen
 
 
 class ViewTransform:
@@ -41,6 +44,7 @@ class ViewTransform:
         if key not in self._tables:
             self._wanted[key] = None
             return None
+        self._tables[key] = self._tables.pop(key)  # the last to be forgotten
         if key not in self._textures:
             table = self._tables[key]
             flat = np.ascontiguousarray(table).reshape(-1)
@@ -57,18 +61,23 @@ class ViewTransform:
         """Work out what is missing, not while drawing; returns whether there was anything."""
         if not self._wanted:
             return False
-        self._textures.clear()
-        self._tables = {key: table(key) for key in self._wanted}
+        self._tables |= {key: table(key) for key in self._wanted}
         self._wanted.clear()
+        for key in list(self._tables)[:-_KEPT]:
+            del self._tables[key]
+            self._textures.pop(key, None)
         return True
 
 
 def settings_of(scene: bpy.types.Scene) -> tuple[Any, ...]:
     """What decides how colours are displayed."""
-    return tuple(getattr(scene.view_settings, name) for name in _COPIED)
+    view, white = scene.view_settings, None
+    if getattr(view, "use_white_balance", False):  # Blender before 4.3 has none
+        white = tuple(getattr(view, name) for name in _WHITE_BALANCE)
+    return (scene.display_settings.display_device, white, *(getattr(view, name) for name in _COPIED))
 
 
-_PLAIN = ("Standard", "None", 0.0, 1.0)
+_PLAIN = ("sRGB", None, "Standard", "None", 0.0, 1.0)
 
 
 def table(settings: tuple[Any, ...]) -> NDArray[np.float32]:
@@ -89,8 +98,14 @@ def displayed(colours: NDArray[np.float32], settings: tuple[Any, ...]) -> NDArra
     image = bpy.data.images.new(_NAME, width, height, float_buffer=True)
     loaded = None
     try:
-        for name, value in zip(_COPIED, settings, strict=True):
+        device, white, *copied = settings
+        scene.display_settings.display_device = device  # decides which view transforms there are
+        for name, value in zip(_COPIED, copied, strict=True):
             setattr(scene.view_settings, name, value)
+        if white is not None:
+            scene.view_settings.use_white_balance = True
+            for name, value in zip(_WHITE_BALANCE, white, strict=True):
+                setattr(scene.view_settings, name, value)
         output = scene.render.image_settings
         output.file_format, output.color_mode, output.color_depth = "PNG", "RGB", "16"
         image.pixels.foreach_set(np.ascontiguousarray(colours, np.float32).reshape(-1))

@@ -64,7 +64,8 @@ class LivePreview:
         self._upload_failure: ImageTo3DError | None = None
         self._next_upload = 0.0
         self._upload_pause = RETRY_SECONDS
-        self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden
+        self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden, on screen or not
+        self._known: set[int] = set()  # of all spaces there were when the first of them was hidden
         self._drawing_failure = ""
         self._find: session.RunningBackend | None = None
         self._next_look = self._next_settings = 0.0
@@ -113,10 +114,12 @@ class LivePreview:
         self.show_points()
 
     def show_points(self) -> None:
-        """Have Blender draw point clouds again wherever that was switched off here."""
-        for area, _ in _places():
-            space = area.spaces.active
-            if space.as_pointer() in self._hiding:
+        """Have Blender draw point clouds again wherever that was switched off here, in viewports split from those too."""
+        if not self._hiding:
+            return
+        for space in _spaces():
+            address = space.as_pointer()
+            if address in self._hiding or address not in self._known:
                 space.show_object_viewport_pointcloud = True
         self._hiding.clear()
 
@@ -283,12 +286,13 @@ class LivePreview:
             wanted[key] = space, replaces and wanted.get(key, (space, True))[1]
         for key, (space, hide) in wanted.items():
             if hide and key not in self._hiding and space.show_object_viewport_pointcloud and _only_ours(space):
+                if not self._hiding:
+                    self._known = {known.as_pointer() for known in _spaces()}
                 space.show_object_viewport_pointcloud = False
                 self._hiding.add(key)
             elif not hide and key in self._hiding:
                 space.show_object_viewport_pointcloud = True
                 self._hiding.discard(key)
-        self._hiding &= set(wanted)
 
     def _redraw_all(self) -> None:
         for _, region in _places():
@@ -320,6 +324,13 @@ def _places() -> Iterator[Place]:
                 for region in area.regions:
                     if region.type == "WINDOW":
                         yield area, region
+
+
+def _spaces() -> Iterator[bpy.types.SpaceView3D]:
+    """All 3D viewports of the file: also of other workspaces, and those that another editor stands in place of."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            yield from (space for space in area.spaces if space.type == "VIEW_3D")
 
 
 _preview: LivePreview | None = None

@@ -1,4 +1,4 @@
-"""One line of text at the bottom of a viewport."""
+"""Lines of text at the bottom of a viewport."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from .. import translations
 
 _SIZE = 12
 _MARGIN = 16
+_ROW = 18
 
 
-def draw(context: bpy.types.Context, sentence: str) -> None:
-    """Write a sentence, translated; nothing if it is empty. To be called by a POST_PIXEL handler."""
+def draw(context: bpy.types.Context, sentence: str, row: int = 0) -> None:
+    """Write a sentence, translated, so many rows from the bottom; nothing if it is empty. For a POST_PIXEL handler."""
     if not sentence:
         return
     scale = context.preferences.system.ui_scale
@@ -20,6 +21,6 @@ def draw(context: bpy.types.Context, sentence: str) -> None:
     blf.enable(0, blf.SHADOW)
     blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.9)
     blf.color(0, 1.0, 0.8, 0.3, 1.0)
-    blf.position(0, _MARGIN * scale, _MARGIN * scale, 0)
+    blf.position(0, _MARGIN * scale, (_MARGIN + row * _ROW) * scale, 0)
     blf.draw(0, translations.sentence(sentence))
     blf.disable(0, blf.SHADOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -221,8 +222,8 @@ def test_the_safe_zone_is_shown_warns_and_goes(room, addon, panel) -> None:
     bpy.ops.image_to_3d.add_camera_move(move="SWIPE", frames=5, strength=20.0)
     scene.frame_set(5)
     beyond = zones.excess(scene)
-    eye = room.root.matrix_world.inverted() @ scene.camera.matrix_world.translation
-    assert beyond.metres > 0 and beyond.metres < eye.length
+    gone = scene.camera.matrix_world.translation - room.root.matrix_world.translation
+    assert 0 < beyond.metres < gone.length
     assert bpy.ops.image_to_3d.check_camera_move() == {"FINISHED"} and scene.frame_current == 5
 
     bpy.ops.image_to_3d.show_safe_zone()  # again: one zone, not two
@@ -230,6 +231,76 @@ def test_the_safe_zone_is_shown_warns_and_goes(room, addon, panel) -> None:
     assert sum(child.image_to_3d.role == "SAFE_ZONE" for child in room.root.children) == 1
     assert bpy.ops.image_to_3d.hide_safe_zone() == {"FINISHED"}
     assert zones.zone_object(room.root) is None and zones.excess(scene) is None
+
+
+def test_how_far_outside_is_said_in_the_scenes_size_and_units(room, addon, panel) -> None:
+    zones, scene, root = addon.film.safe_zone, bpy.context.scene, room.root
+    bpy.ops.image_to_3d.show_safe_zone()
+    panel.finish()
+    scene.camera = room.camera
+    room.camera.location = (3, 0, 0)
+    bpy.context.view_layer.update()
+    metres = zones.excess(scene).metres
+    assert metres > 1
+    root.scale = (2,) * 3  # as calibration does
+    bpy.context.view_layer.update()
+    assert zones.excess(scene).metres == pytest.approx(2 * metres, rel=1e-5)
+    scene.unit_settings.system = "IMPERIAL"
+    assert "' " in zones.warning(bpy.context, metres)  # as feet are written
+
+    playing = SimpleNamespace(is_animation_playing=True, is_scrubbing=False)
+    context = SimpleNamespace(scene=scene, screen=playing)
+    assert zones.sentence(context) == ""
+    scene.frame_set(2)
+    assert "outside the safe zone" in zones.sentence(context)
+    playing.is_animation_playing = False
+    assert zones.sentence(context) == ""
+    playing.is_scrubbing = True
+    assert zones.sentence(context)
+    room.camera.location = (0, 0, 0)
+    scene.frame_set(3)
+    assert zones.sentence(context) == ""
+
+
+def test_frames_of_a_render_leave_the_interface_alone(room, addon, panel, monkeypatch) -> None:
+    zones, scene = addon.film.safe_zone, bpy.context.scene
+    bpy.ops.image_to_3d.show_safe_zone()
+    panel.finish()
+    scene.camera = room.camera
+    room.camera.location = (3, 0, 0)
+    bpy.context.view_layer.update()
+    drawn = []
+    monkeypatch.setattr(zones.session, "redraw", lambda: drawn.append(1))
+    rendering = SimpleNamespace(app=SimpleNamespace(is_job_running=lambda job: job == "RENDER"))
+    with monkeypatch.context() as patched:
+        patched.setattr(zones, "bpy", rendering)
+        zones._on_frame(scene)
+    assert not drawn
+    zones._on_frame(scene)
+    assert drawn
+
+
+def test_a_zone_of_other_points_is_outdated(room, addon, panel, tmp_path) -> None:
+    zones, edits = addon.film.safe_zone, addon.scene.edits
+    assert not zones.outdated(room.root)
+
+    def measure() -> float:
+        assert bpy.ops.image_to_3d.show_safe_zone() == {"FINISHED"}
+        panel.finish()
+        assert panel.session.failure is None and not zones.outdated(room.root)
+        vertices = zones.zone_object(room.root).data.vertices
+        return float(np.mean([vertex.co.length for vertex in vertices]))
+
+    whole = measure()
+    points = addon.scene.pointcloud.read(room.points, "position")
+    edits.mark(room.root, edits.BY_HAND, points[:, 1] > np.median(points[:, 1]))  # the walls
+    assert zones.outdated(room.root)
+    assert measure() != whole
+    name = room.root.name
+    edits.restore(room.root)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "room.blend"))
+    assert zones.outdated(bpy.data.objects[name])
 
 
 def test_an_edited_wire_is_no_zone(room, addon, panel) -> None:

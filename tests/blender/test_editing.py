@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,8 +118,6 @@ VIEW = np.array([[1.2, 0, 0, 0], [0, 0, 1.8, 0], [0, 1, 0, -0.2], [0, 1, 0, 0]])
 
 def select(package, built, shape: str, path, mode: str = "SET", through: bool = True) -> None:
     """What the gesture does after the mouse was released, in a view of 640 × 480 pixels."""
-    from types import SimpleNamespace
-
     from mathutils import Matrix
 
     places = [SimpleNamespace(loc=place) for place in path]
@@ -198,6 +197,25 @@ def test_the_operator_takes_its_path_from_scripts(built, edits) -> None:
         path = [{"name": "", "loc": loc, "time": 0.0} for loc in ((-9, -9), (region.width + 9, region.height + 9))]
         assert bpy.ops.image_to_3d.select_points(path=path, shape="BOX") == {"FINISHED"}
     assert edits.selection(built.points).any()
+
+
+@pytest.mark.parametrize("area", [None, SimpleNamespace(type="IMAGE_EDITOR", tag_redraw=lambda: None)])
+def test_a_gesture_ends_with_its_viewport(addon, area) -> None:
+    gesture = addon.editing.gesture.IMAGE_TO_3D_OT_select_points
+    said = []
+    context = SimpleNamespace(
+        area=area,
+        window=SimpleNamespace(cursor_modal_restore=lambda: said.append("cursor")),
+        workspace=SimpleNamespace(status_text_set=said.append),
+    )
+    handle = bpy.types.SpaceView3D.draw_handler_add(lambda: None, (), "WINDOW", "POST_PIXEL")
+    operator = SimpleNamespace(_handle=handle, _region=object(), _drawn=[])
+    operator._end = lambda context: gesture._end(operator, context)
+    event = SimpleNamespace(type="MOUSEMOVE", value="NOTHING", mouse_x=0, mouse_y=0)
+    assert gesture.modal(operator, context, event) == {"CANCELLED"}
+    assert said == ["cursor", None]
+    with pytest.raises(ValueError):  # it is no longer there
+        bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
 
 
 @pytest.mark.skipif(bpy.app.version < (4, 5, 0), reason="point clouds have an Edit Mode since 4.5")

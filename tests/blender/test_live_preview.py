@@ -348,6 +348,42 @@ def test_colours_are_displayed_as_blender_displays_them(addon, view_transform) -
     assert np.abs(found - expected)[..., :3].max() * 255 < 2.5
 
 
+def test_each_of_several_scenes_on_screen_has_its_colours_worked_out_once(addon, graphics) -> None:
+    transform = addon.viewport.colours.ViewTransform()
+    space = SimpleNamespace(shading=SimpleNamespace(type="RENDERED"))
+    scenes = [bpy.context.scene, bpy.data.scenes.new("Other")]
+    scenes[0].view_settings.view_transform, scenes[1].view_settings.view_transform = "AgX", "Filmic"
+    for scene in scenes:
+        assert transform.texture(scene, space) is None
+        assert transform.pump()
+    first = [transform.texture(scene, space) for scene in scenes]
+    assert None not in first and not transform.waits and not transform.pump()
+    for exposure in range(1, 20):  # somebody turns a knob
+        scenes[0].view_settings.exposure = exposure
+        transform.texture(scenes[0], space)
+        transform.pump()
+        assert transform.texture(scenes[1], space) == first[1]
+    assert len(transform._tables) < 10 and set(transform._textures) <= set(transform._tables)
+
+
+def test_white_balance_and_display_are_of_the_colours_too(addon) -> None:
+    colours, scene = addon.viewport.colours, bpy.context.scene
+    scene.view_settings.view_transform = "Standard"
+    grey = np.full((1, 1, 4), 0.2, np.float32)
+    tables = [colours.displayed(grey, colours.settings_of(scene))]
+    assert colours.settings_of(scene) == colours._PLAIN
+    scene.view_settings.use_white_balance = True
+    scene.view_settings.white_balance_temperature = 4000
+    tables.append(colours.displayed(grey, colours.settings_of(scene)))
+    scene.view_settings.use_white_balance = False
+    assert colours.settings_of(scene) == colours._PLAIN
+    scene.display_settings.display_device = "Rec.2020"
+    tables.append(colours.displayed(grey, colours.settings_of(scene)))
+    assert colours.settings_of(scene) != colours._PLAIN
+    plain, cool, wide = (table[0, 0, :3] for table in tables)
+    assert np.ptp(plain) < 0.01 and cool[2] > cool[0] + 0.05 and abs(wide - plain).max() > 0.005
+
+
 def test_solid_shading_leaves_colours_alone(addon, viewport, built, photo_view) -> None:
     bpy.context.scene.view_settings.view_transform = "AgX"
     space = area().spaces.active
@@ -376,6 +412,26 @@ def test_turning_it_off_leaves_nothing(viewport, built, photo_view, panel) -> No
     bpy.context.window_manager.image_to_3d_live.on = False
     assert space.show_object_viewport_pointcloud
     assert not viewport.live.streams and viewport.live.pump() is None
+
+
+def test_points_come_back_in_viewports_that_are_off_screen(viewport, built, photo_view) -> None:
+    """Another editor stands in place of one, and another was split from it."""
+    shown, window = area(), bpy.context.window_manager.windows[0]
+    space = shown.spaces.active
+    viewport.settle(*photo_view)
+    viewport.live.pump()
+    assert not space.show_object_viewport_pointcloud
+    with bpy.context.temp_override(window=window, area=shown, region=shown.regions[-1]):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+    spaces = [a.spaces.active for a in window.screen.areas if a.type == "VIEW_3D"]
+    assert len(spaces) == 2 and not any(s.show_object_viewport_pointcloud for s in spaces)
+    shown.type = "IMAGE_EDITOR"
+    viewport.live._next_look = 0.0
+    viewport.live.pump()
+    assert not viewport.live.streams
+    bpy.context.window_manager.image_to_3d_live.on = False
+    shown.type = "VIEW_3D"
+    assert space == shown.spaces.active and all(s.show_object_viewport_pointcloud for s in spaces)
 
 
 def test_nothing_is_asked_for_while_nothing_moves(viewport, built, photo_view) -> None:

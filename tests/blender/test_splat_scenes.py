@@ -229,3 +229,64 @@ def test_what_is_edited_away_is_not_drawn(addon, scenes, built) -> None:
     assert residency.scene(placed.uid) is None, "the box was moved"
     with pytest.raises(ImageTo3DError, match="left out"):
         residency.read(placed)
+
+
+@pytest.mark.parametrize("look", ["shown", "rendered"])
+def test_edits_of_a_photo_shown_as_its_surface_are_drawn(addon, scenes, built, look) -> None:
+    """Blender tells nobody of a change of hidden points."""
+    look = {"shown": shown, "rendered": rendered}[look]
+    root, edits, residency = built.root, addon.scene.edits, scenes.residency()
+    addon.scene.pointcloud.write(built.points.data, "invented", "BOOLEAN", np.array([True, False, False, False]))
+    root.image_to_3d.display = "SURFACE"
+    root.location, root.scale = (1, 2, 3), (2,) * 3
+
+    def draw(points: int, anew: bool) -> None:
+        (placed,) = look(scenes).placed
+        assert (residency.scene(placed.uid) is None) == anew
+        upload = residency.read(placed)
+        residency.arrived(upload, "scene")
+        assert len(upload.make().positions) == points
+
+    draw(4, anew=True)
+    draw(4, anew=False)
+    edits.mark(root, edits.BY_HAND, np.array([False, True, False, False]))
+    draw(3, anew=True)
+    root.image_to_3d.filled = "HIDE"
+    draw(2, anew=True)
+    bpy.context.view_layer.objects.active = root
+    bpy.ops.image_to_3d.add_crop_box()
+    draw(2, anew=True)
+    root.location, root.rotation_euler = (9, 2, 7), (0.3, 0.2, 0.1)  # and the box with it
+    draw(2, anew=False)
+    box = root.image_to_3d.editing.crop_box
+    box.location.x += 100
+    look(scenes)
+    assert residency.scene(built.points.data.session_uid) is None
+
+
+@pytest.mark.parametrize("display", ["POINTS", "SURFACE"])
+def test_a_photo_that_is_animated_away_is_not_rendered(built, scenes, display, tmp_path) -> None:
+    built.root.image_to_3d.display = display
+    hidden = built.points if display == "POINTS" else built.root  # where there is no surface, that stands in for it
+    for frame, value in ((1, True), (2, False), (3, True)):
+        hidden.hide_render = value
+        hidden.keyframe_insert("hide_render", frame=frame)
+    found = {}
+
+    class Engine(bpy.types.RenderEngine):
+        bl_idname = "TEST_WHAT_IS_SHOWN"
+        bl_label = "Test"
+
+        def render(self, depsgraph) -> None:
+            found[depsgraph.scene.frame_current] = len(scenes.in_render(depsgraph).placed)
+
+    bpy.utils.register_class(Engine)
+    scene = bpy.context.scene
+    scene.render.engine, scene.frame_start, scene.frame_end = Engine.bl_idname, 1, 3
+    scene.render.resolution_percentage, scene.render.filepath = 5, str(tmp_path / "picture")
+    try:
+        bpy.ops.render.render(animation=True)
+    finally:
+        scene.render.engine = "BLENDER_WORKBENCH"
+        bpy.utils.unregister_class(Engine)
+    assert found == {1: 0, 2: 1, 3: 0}
