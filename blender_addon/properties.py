@@ -193,6 +193,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     inspection: PointerProperty(type=inspection_state.Inspection)
     measured: StringProperty()
     display: EnumProperty(name="Display", items=display.MODES, default="POINTS", update=_on_display)
+    shown: StringProperty()
     filled: EnumProperty(
         name="Filled",
         description="Points that no photo shows: the background continued behind depth edges",

@@ -187,7 +187,8 @@ def rebuild(
     properties.set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds, metres_per_unit)
     edits.carry_over(root, edited)
-    display.apply(root)
+    fresh = [obj for role, obj in (("POINTS", cloud), ("SURFACE", mesh)) if obj is not None and role not in found]
+    display.apply(root, fresh)
     return Built(collection, root, cloud, view, mesh)
 
 

@@ -5,6 +5,7 @@ Splats are drawn by Blender itself where it can (:mod:`.native_splats`), else as
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import bpy
@@ -39,28 +40,43 @@ def first_share(points: int) -> float:
     return min(1.0, SOFTWARE_POINTS / max(points, 1)) if drawn_by_software() else 1.0
 
 
-def apply(root: bpy.types.Object) -> None:
-    """Show what is below ``root`` as its settings say."""
+def apply(root: bpy.types.Object, fresh: Collection[bpy.types.Object] = ()) -> None:
+    """Show what is below ``root`` as its settings say.
+
+    What a person hid or showed stays until the display changes.
+
+    Args:
+        root: of a photo.
+        fresh: objects below it that have just been made.
+    """
     settings = root.image_to_3d
     mode = settings.display
     # A final picture has the splats in a scene of their own, and its shadow catcher in place of the surface.
     replaced = any(child.image_to_3d.role == "CATCHER" for child in root.children)
+    shown = f"{mode} {'REPLACED' if replaced else 'WHOLE'}"
     for obj in root.children_recursive:
-        role = obj.image_to_3d.role
-        if role == "POINTS":
-            obj.hide_viewport = mode == "SURFACE"
-            obj.hide_render = replaced or mode == "SURFACE"
-            obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
+        if shown != settings.shown or obj in fresh:
+            _set_visibility(obj, mode, replaced)
+        if obj.image_to_3d.role == "POINTS":
             filled.apply(obj, settings.filled)
             native_splats.show(obj, mode == "SPLATS")
             splats.modifier(obj, mode == "SPLATS" and not native_splats.shown(obj), settings.viewport_share)
-        elif role == "SURFACE":
-            obj.hide_render = replaced or mode != "SURFACE"
-            obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
-            obj.hide_viewport = mode == "SPLATS"  # it would show through them
+    settings.shown = shown
     if mode == "SPLATS":
         for scene in root.users_scene:
             scene.cycles.transparent_max_bounces = max(scene.cycles.transparent_max_bounces, splats.TRANSPARENT_BOUNCES)
+
+
+def _set_visibility(obj: bpy.types.Object, mode: str, replaced: bool) -> None:
+    role = obj.image_to_3d.role
+    if role == "POINTS":
+        obj.hide_viewport = mode == "SURFACE"
+        obj.hide_render = replaced or mode == "SURFACE"
+        obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
+    elif role == "SURFACE":
+        obj.hide_render = replaced or mode != "SURFACE"
+        obj.display_type = "BOUNDS" if mode == "BOUNDS" else "TEXTURED"
+        obj.hide_viewport = mode == "SPLATS"  # it would show through them
 
 
 @persistent

@@ -82,3 +82,57 @@ def test_depth_limit_and_mask_leave_points_out(panel, addon) -> None:
     assert positions[:, 1].max() <= 4.0
     assert positions[:, 2].max() < 0.02, "the upper half of the picture lies above the camera"
     assert built.root.image_to_3d.recipe.mask == mask
+
+
+def texture(built):
+    (material,) = [m for m in built.surface.data.materials if m is not None]
+    return next(node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+
+
+def test_what_a_person_hid_stays_hidden(panel) -> None:
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    built = panel.generate()
+    built.surface.hide_viewport, built.surface.hide_render, built.points.hide_render = True, False, True
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert (built.surface.hide_viewport, built.surface.hide_render, built.points.hide_render) == (True, False, True)
+    built.root.image_to_3d.display = "SURFACE"
+    assert not built.surface.hide_viewport and not built.surface.hide_render
+
+
+def test_a_photo_that_was_found_again_is_the_surfaces_texture(panel, tmp_path) -> None:
+    import shutil
+
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    old = tmp_path / "old.jpg"
+    shutil.copy(panel.recipe.photo_path, old)
+    panel.recipe.photo_path = str(old)
+    built = panel.generate()
+    assert texture(built).filepath == str(old)
+    new = old.rename(tmp_path / "new.jpg")
+    assert bpy.ops.image_to_3d.find_photo(filepath=str(new), root=built.root.name) == {"FINISHED"}
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert texture(built).filepath == str(new) and texture(built).size[0] == 960
+
+
+def test_a_photo_that_was_changed_on_disk_is_read_again(panel, tmp_path) -> None:
+    import os
+
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    image = bpy.data.images.load(panel.recipe.photo_path)
+    image.scale(96, 64)
+    image.filepath_raw, image.file_format = str(tmp_path / "photo.png"), "PNG"
+    image.save()
+    panel.recipe.photo_path, panel.recipe.engine, panel.recipe.depth_path = str(tmp_path / "photo.png"), "lite", ""
+    built = panel.generate()
+    before = texture(built).pixels[0]
+    image.pixels[:] = [0.25, 0.25, 0.25, 1.0] * (len(image.pixels) // 4)
+    image.save()
+    os.utime(tmp_path / "photo.png", (1, 1))
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    panel.session.wait(60)
+    assert texture(built).pixels[0] == pytest.approx(0.25, abs=0.01) != before
