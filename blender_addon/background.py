@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core import ImageTo3DError
+
+from .stepwise import as_failure
 
 
 class Background:
@@ -38,10 +40,8 @@ class Background:
         future, done = self._under_way.pop(0)
         try:
             done(future.result())
-        except ImageTo3DError as error:
-            return error
-        except MemoryError:
-            return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
+        except Exception as error:  # what waits behind it goes on, whatever happened here
+            return as_failure(error)
         return None
 
     def forget(self) -> None:

@@ -452,7 +452,8 @@ class Session:
         bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
 
     def _give_up(self, job: Job, error: ImageTo3DError) -> None:
-        self.job = None
+        if self.job is job:  # else it was in the scene already, and the next has begun
+            self.job = None
         self._fail(job, error)
 
 
