@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,19 @@ class Job:
     def elapsed(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self.started
+
+    def anew(self) -> Job:
+        """The same, not yet begun."""
+        return replace(
+            self,
+            ticket=0,
+            stage="read",
+            fraction=0.0,
+            given_up=threading.Event(),
+            arrival=None,
+            work=None,
+            failure=None,
+        )
 
     def request(self) -> Predict:
         """The message to the backend. Client's thread."""

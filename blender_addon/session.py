@@ -7,11 +7,12 @@ timer (or by a test, because timers do not run in the bpy module), moves progres
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Session:
         self.stepwise = Stepwise()
         self._backend = BackendProcess()
         self._client: ClientThread | None = None
+        self._tickets = itertools.count(1)
         self._settings = BackendSettings()
         self._closing = threading.Event()
         self._callbacks: dict[int, Callable[[Event], None]] = {}
@@ -212,7 +214,7 @@ class Session:
         job = next((job for job in self.failed if job.number == number), None)
         if job is not None:
             self.failed.remove(job)
-            self._add(replace(job, failure=None, arrival=None, work=None, fraction=0.0, given_up=threading.Event()))
+            self._add(job.anew())
 
     def test_connection(self, context: bpy.types.Context) -> None:
         """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`.
@@ -258,8 +260,14 @@ class Session:
         self.ask(context, request, done)
 
     def forget_backend(self) -> None:
-        """Drop the connection and what is known of the other side: another backend is about to take its place."""
-        self.cancel()
+        """Drop the connection and what is known of the other side: another backend is about to take its place.
+
+        It does the running job from the beginning, before those that wait.
+        """
+        job = self.job
+        if job is not None and job.arrival is None:
+            self.cancel()
+            self.waiting.insert(0, job.anew())
         self.welcome = self.status = None
         if self._client is not None:
             self._client.close()
@@ -383,12 +391,10 @@ class Session:
         """The client for the settings as they are now."""
         wanted = backend_settings(context)
         if self._client is not None and wanted != self._settings:
-            self._client.close()
-            self._client, self.welcome, self.status = None, None, None
-            self._give_up_callbacks()
+            self.forget_backend()
         if self._client is None:
             self._settings = wanted
-            self._client = ClientThread(self._find)
+            self._client = ClientThread(self._find, self._tickets)
         return self._client
 
     def _request(self, job: Job) -> Predict:

@@ -125,6 +125,28 @@ def test_settings_that_lead_nowhere_fail_every_photo_with_a_sentence(panel, phot
     assert roots() == ["one"]
 
 
+def test_settings_that_change_meanwhile_begin_the_photo_anew(panel, photos) -> None:
+    panel.recipe.engine = "lite"
+    drop(photos)
+    panel.pump_until(lambda: panel.session.job.stage not in {"read", "start", "connect"})
+    number = panel.session.job.number
+    panel.package.preferences.get().idle_minutes = 31
+    assert bpy.ops.image_to_3d.test_connection() == {"FINISHED"}
+    panel.session.pump()
+    assert panel.session.job.number == number, "before those that wait"
+    panel.session.wait(60)
+    assert roots() == ["one", "three", "two"] and panel.session.status is not None
+
+
+def test_a_backend_that_was_just_installed_does_the_photo_anew(panel) -> None:
+    panel.choose_sample()
+    panel.press()
+    panel.pump_until_working()
+    panel.package.operators.installation._use()
+    panel.session.wait(60)
+    assert roots() == ["photo"] and panel.session.status is not None
+
+
 def test_photo_files_find_the_importer(addon) -> None:
     handler = bpy.types.IMAGE_TO_3D_FH_photo
     assert handler.bl_import_operator == "image_to_3d.import_photo"
