@@ -65,6 +65,7 @@ class Session:
         job: the photo on its way, or None.
         waiting: photos behind it, in order.
         failed: photos that failed since the queue was last empty.
+        several: whether photos have waited behind another since then.
         failure: why the last job or test failed, or None.
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
@@ -77,6 +78,7 @@ class Session:
         self.job: Job | None = None
         self.waiting: list[Job] = []
         self.failed: list[Job] = []
+        self.several = False
         self.failure: ImageTo3DError | None = None
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
@@ -155,11 +157,17 @@ class Session:
         return job
 
     def _add(self, job: Job) -> None:
+        if self.job is None and not self.waiting:
+            self.failed.clear()
+            self.several = False
+        self._queue(job)
+
+    def _queue(self, job: Job) -> None:
         if self.job is not None or self.waiting:
             self.waiting.append(job)
+            self.several = True
             return
         self.failure = None
-        self.failed.clear()
         self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -213,8 +221,8 @@ class Session:
         """
         job = next((job for job in self.failed if job.number == number), None)
         if job is not None:
+            self._queue(job.anew())
             self.failed.remove(job)
-            self._add(job.anew())
 
     def test_connection(self, context: bpy.types.Context) -> None:
         """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`.

@@ -244,6 +244,32 @@ def test_failures_of_several_photos_are_listed(panel, draw, tmp_path: Path) -> N
     assert {"a.jpg", "b.jpg"} <= set(notes.texts) and notes.named("retry_job") and "cannot be read" in notes.text
 
 
+def test_one_failure_of_several_photos_stays_listed(panel, draw, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("This is a letter.")
+    shutil.copy(SAMPLE / "photo.jpg", tmp_path / "b.jpg")
+    panel.recipe.engine = "lite"
+    bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=[{"name": "a.jpg"}, {"name": "b.jpg"}])
+    panel.finish(120)
+    notes = draw("main")
+    assert "a.jpg" in notes.texts and notes.named("retry_job").number == panel.session.failed[0].number
+
+
+def test_trying_one_failure_again_leaves_the_others_listed(panel, draw, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_text("This is a letter.")
+    bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=[{"name": "a.jpg"}, {"name": "b.jpg"}])
+    panel.finish()
+    first, second = panel.session.failed
+    preferences = panel.package.preferences.get()
+    preferences.location = "REMOTE"
+    assert bpy.ops.image_to_3d.retry_job(number=first.number) == {"CANCELLED"}
+    assert panel.session.failed == [first, second], "it was not tried"
+    preferences.location = "LOCAL"
+    assert bpy.ops.image_to_3d.retry_job(number=first.number) == {"FINISHED"}
+    assert panel.session.failed == [second] and "b.jpg" in draw("main").texts
+    panel.finish()
+
+
 def test_the_result_says_how_far_its_size_can_be_trusted(panel, draw) -> None:
     panel.choose_sample()
     root = panel.generate().root
