@@ -415,6 +415,18 @@ def test_busy_and_leaving(quiet: ModuleType) -> None:
     assert "image_to_3d.restart_backend" in shown(quiet, leaving).buttons
 
 
+def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
+    from image_to_3d.core import ErrorCode, ImageTo3DError
+
+    recipe = quiet.properties.values(bpy.context.scene.image_to_3d.recipe)
+    source = quiet.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
+    job = quiet.jobs.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
+    quiet.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    said = shown(quiet, job.failure)
+    assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
+    quiet.session.current().failed.clear()
+
+
 def test_preferences_draw(quiet: ModuleType) -> None:
     for location in ("LOCAL", "REMOTE"):
         quiet.preferences.get().location = location
