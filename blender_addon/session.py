@@ -108,16 +108,14 @@ class Session:
             context: where the button was pressed.
             recipe: what to make.
             root: name of a root whose objects are to get the result; empty: new objects are made.
-            photo: a file to take in place of the recipe's photo. A depth file of the recipe is not used then.
+            photo: a file to take in place of the recipe's photo. Depth file and mask of the recipe are not used then.
 
         Raises:
             ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
         """
         stored = properties.values(recipe)
         if photo is not None:
-            stored |= {"source": "FILE", "photo_path": str(photo), "image": None, "depth_path": ""}
-            if stored["engine"] == "depth-map":
-                stored["engine"] = "auto"
+            stored |= {"source": "FILE", "photo_path": str(photo), "image": None} | properties.for_another_photo(stored)
         scene = context.scene
         job = Job(
             recipe=stored,

@@ -55,13 +55,14 @@ def test_pressing_again_queues(panel, tmp_path: Path) -> None:
 def test_several_photos_at_once_become_several_roots(panel, photos) -> None:
     panel.choose_sample()
     panel.recipe.surface_vertices = 0
+    panel.recipe.mask = bpy.data.images.new("Mask", 4, 4)
     assert drop(photos) == {"FINISHED"}
     assert panel.session.job.source.name == "one.png" and len(panel.session.waiting) == 2
     panel.session.wait(120)
     assert roots() == ["one", "three", "two"]
     recipe = bpy.data.objects["two"].image_to_3d.recipe
     assert Path(recipe.photo_path).name == "two.png"
-    assert (recipe.depth_path, recipe.engine) == ("", "auto"), "the depth file belongs to another photo"
+    assert (recipe.depth_path, recipe.mask, recipe.engine) == ("", None, "auto"), "they belong to another photo"
     assert Path(panel.recipe.photo_path).name == "one.png", "the panel shows what was dropped"
 
 
