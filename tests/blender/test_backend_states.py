@@ -298,6 +298,14 @@ def test_another_computer_that_is_not_named(quiet: ModuleType) -> None:
     assert "address of the other computer is missing" in said.text and "preferences.addon_show" in said.buttons
 
 
+def test_stop_without_an_address_is_refused_with_a_sentence(quiet: ModuleType) -> None:
+    with fake(quiet):
+        assert test_connection(quiet) is None
+        remote(quiet, "", "")
+        assert bpy.ops.image_to_3d.stop_backend() == {"CANCELLED"}
+        assert "address of the other computer is missing" in str(quiet.session.current().failure)
+
+
 @pytest.mark.parametrize(
     ("address", "key", "words"), [("studio", "x" * 40, "is not an address"), ("localhost:5555", "?", "is not a key")]
 )
