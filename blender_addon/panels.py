@@ -138,7 +138,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         layout.operator("image_to_3d.export_splats", text="Export…", icon="EXPORT")
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")
-        row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")
+        row.operator("image_to_3d.view_from_photo", icon="CAMERA_DATA")
 
 
 class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):

@@ -293,6 +293,11 @@ def find(root: bpy.types.Object) -> Built:
     return Built(root.users_collection[0], root, found["POINTS"], found.get("CAMERA"), found.get("SURFACE"))
 
 
+def camera_of(root: bpy.types.Object) -> bpy.types.Object | None:
+    """The camera that matches the photo; None where it has been deleted or there was none."""
+    return _by_role(root).get("CAMERA")
+
+
 def _by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:
     """The first object of each role below a root: a copy that a person made is left alone."""
     found: dict[str, bpy.types.Object] = {}

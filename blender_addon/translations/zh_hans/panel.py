@@ -20,6 +20,7 @@ WORDS = {
     "Photo": "照片",
     "Focal": "焦距",
     "From Photo": "从照片",
+    "Look through the camera of the photo on show: it becomes the scene's camera, and renders get the photo's size": "通过当前照片的相机观看：它成为场景相机，渲染采用照片的尺寸",
     "from photo": "来自照片",
     "typed in": "手动输入",
     "assumed": "假定",
