@@ -24,7 +24,7 @@ from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
 from image_to_3d.protocol.schema import SchemaError
 
-from . import photo_source
+from . import photo_source, translations
 from .photo_source import PhotoSource
 from .stepwise import Work
 
@@ -34,6 +34,7 @@ _STAGES = {
     "start": n_("Starting the backend"),
     "connect": n_("Connecting"),
     "decode": n_("Decoding the photo"),
+    "load": n_("Loading the network"),
     "preprocess": n_("Preparing the photo"),
     "network": n_("Running the network"),
     "postprocess": n_("Making Gaussians"),
@@ -45,8 +46,8 @@ _STAGES = {
 
 
 def stage_text(stage: str) -> str:
-    """Words for a stage; unknown ones speak for themselves."""
-    return iface_(_STAGES.get(stage, stage.capitalize()))
+    """Words for a stage; one that says how many photos are before it is a sentence, unknown ones speak for themselves."""
+    return iface_(_STAGES[stage]) if stage in _STAGES else translations.sentence(stage).capitalize()
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ WORDS = {
     "Starting the backend": "正在启动后端",
     "Connecting": "正在连接",
     "Decoding the photo": "正在解码照片",
+    "Loading the network": "正在加载网络",
     "Preparing the photo": "正在准备照片",
     "Running the network": "正在运行网络",
     "Making Gaussians": "正在生成高斯",
