@@ -38,7 +38,7 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
 
 
 class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
-    """The button for the image on show."""
+    """The button for the image on show, and what there is to know before it is pressed."""
 
     bl_space_type = "IMAGE_EDITOR"
     bl_region_type = "UI"
@@ -50,9 +50,17 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
         """Lay out the panel."""
         layout = self.layout
         current = session.current()
+        recipe = context.scene.image_to_3d.recipe
         _draw_button(layout, "image_to_3d.generate_shown")
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
+        draw_notice(layout, context)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        if context.space_data.image is not None:
+            photo_layout.draw_focal(column, context, recipe, context.space_data.image)
+        engine_layout.draw(column, context, recipe)
 
 
 def _draw_button(layout: bpy.types.UILayout, operator: str) -> None:
