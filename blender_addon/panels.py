@@ -31,6 +31,10 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         layout.operator("image_to_3d.depth_map", icon="IMAGE_DATA")
+        if current.background.title:
+            lines(layout, context, current.background.title, "SORTTIME")
+        if current.notice:
+            lines(layout, context, current.notice, "CHECKMARK")
         said = not there and getattr(current.failure, "code", None) == ErrorCode.IMAGE_UNREADABLE
         if current.failure is not None and not said:
             draw_failure(layout, context, current.failure)

@@ -67,6 +67,7 @@ class Session:
         failed: photos that failed since the queue was last empty.
         several: whether photos have waited behind another since then.
         failure: why the last job or test failed, or None.
+        notice: what was done and cannot be seen in the scene, in words; empty once something else is begun.
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
         last_root: name of the root of the last result.
@@ -80,6 +81,7 @@ class Session:
         self.failed: list[Job] = []
         self.several = False
         self.failure: ImageTo3DError | None = None
+        self.notice = ""
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
         self.last_root = ""
@@ -96,8 +98,12 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        under_way = self.job is not None or bool(self.waiting) or self.background.busy or self.stepwise.busy
-        return under_way or bool(self._callbacks)
+        return self.asking or self.background.busy or self.stepwise.busy
+
+    @property
+    def asking(self) -> bool:
+        """True while something is wanted of the backend."""
+        return self.job is not None or bool(self.waiting) or bool(self._callbacks)
 
     def generate(
         self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "", photo: Path | None = None
@@ -165,7 +171,7 @@ class Session:
             self.waiting.append(job)
             self.several = True
             return
-        self.failure = None
+        self.failure, self.notice = None, ""
         self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -374,6 +380,7 @@ class Session:
         """Drop the running job, its result and the queue: the file they were for is gone."""
         self.cancel_all()
         self.failed.clear()
+        self.notice = ""
         self.background.forget()
         self.stepwise.drop_all()
         self.last_root = ""
