@@ -62,7 +62,7 @@ def situation(context: bpy.types.Context) -> Situation:
         busy = current.job is not None or bool((current.status or {}).get("running"))
         text = n_("Connected, working, version {version}") if busy else n_("Connected, version {version}")
         return Situation(iface_(text).format(version=version), "LINKED", remedies.version_remedy(version))
-    if current.busy:
+    if current.asking:
         return Situation(iface_("Connecting…"), "SORTTIME")
     global _glance
     settings = preferences.get(context)

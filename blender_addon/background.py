@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core import ImageTo3DError
+
+from .stepwise import as_failure
 
 
 class Background:
@@ -14,18 +16,23 @@ class Background:
 
     def __init__(self) -> None:
         self._executor: ThreadPoolExecutor | None = None
-        self._under_way: list[tuple[Future[Any], Callable[[Any], None]]] = []
+        self._under_way: list[tuple[Future[Any], Callable[[Any], None], str]] = []
 
     @property
     def busy(self) -> bool:
         """True while something is under way or waits for :meth:`pump`."""
         return bool(self._under_way)
 
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do ``work`` on the thread, then ``done`` with its result on the main thread."""
+    @property
+    def title(self) -> str:
+        """What is under way, in words; empty for what nobody needs to know."""
+        return self._under_way[0][2] if self._under_way else ""
+
+    def run(self, work: Callable[[], Any], done: Callable[[Any], None], title: str = "") -> None:
+        """Do ``work`` on the thread, then ``done`` with its result on the main thread; ``title`` says what it is."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="image-to-3d files")
-        self._under_way.append((self._executor.submit(work), done))
+        self._under_way.append((self._executor.submit(work), done, title))
 
     def pump(self) -> ImageTo3DError | None:
         """Finish at most one piece of work. Main thread; never waits.
@@ -35,18 +42,16 @@ class Background:
         """
         if not self._under_way or not self._under_way[0][0].done():
             return None
-        future, done = self._under_way.pop(0)
+        future, done, _ = self._under_way.pop(0)
         try:
             done(future.result())
-        except ImageTo3DError as error:
-            return error
-        except MemoryError:
-            return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
+        except Exception as error:  # what waits behind it goes on, whatever happened here
+            return as_failure(error)
         return None
 
     def forget(self) -> None:
         """Drop what has not been finished: the file it was for is gone."""
-        for future, _ in self._under_way:
+        for future, _, _ in self._under_way:
             future.cancel()
         self._under_way.clear()
 

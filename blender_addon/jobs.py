@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
 from image_to_3d.protocol.schema import SchemaError
 
-from . import photo_source
+from . import photo_source, translations
 from .photo_source import PhotoSource
 from .stepwise import Work
 
@@ -34,6 +34,7 @@ _STAGES = {
     "start": n_("Starting the backend"),
     "connect": n_("Connecting"),
     "decode": n_("Decoding the photo"),
+    "load": n_("Loading the network"),
     "preprocess": n_("Preparing the photo"),
     "network": n_("Running the network"),
     "postprocess": n_("Making Gaussians"),
@@ -45,8 +46,8 @@ _STAGES = {
 
 
 def stage_text(stage: str) -> str:
-    """Words for a stage; unknown ones speak for themselves."""
-    return iface_(_STAGES.get(stage, stage.capitalize()))
+    """Words for a stage; one that says how many photos are before it is a sentence, unknown ones speak for themselves."""
+    return iface_(_STAGES[stage]) if stage in _STAGES else translations.sentence(stage).capitalize()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +127,19 @@ class Job:
     def elapsed(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self.started
+
+    def anew(self) -> Job:
+        """The same, not yet begun."""
+        return replace(
+            self,
+            ticket=0,
+            stage="read",
+            fraction=0.0,
+            given_up=threading.Event(),
+            arrival=None,
+            work=None,
+            failure=None,
+        )
 
     def request(self) -> Predict:
         """The message to the backend. Client's thread."""

@@ -31,6 +31,10 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         layout.operator("image_to_3d.depth_map", icon="IMAGE_DATA")
+        if current.background.title:
+            lines(layout, context, current.background.title, "SORTTIME")
+        if current.notice:
+            lines(layout, context, current.notice, "CHECKMARK")
         said = not there and getattr(current.failure, "code", None) == ErrorCode.IMAGE_UNREADABLE
         if current.failure is not None and not said:
             draw_failure(layout, context, current.failure)
@@ -38,7 +42,7 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
 
 
 class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
-    """The button for the image on show."""
+    """The button for the image on show, and what there is to know before it is pressed."""
 
     bl_space_type = "IMAGE_EDITOR"
     bl_region_type = "UI"
@@ -50,9 +54,17 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
         """Lay out the panel."""
         layout = self.layout
         current = session.current()
+        recipe = context.scene.image_to_3d.recipe
         _draw_button(layout, "image_to_3d.generate_shown")
         if current.failure is not None:
             draw_failure(layout, context, current.failure)
+        draw_notice(layout, context)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        if context.space_data.image is not None:
+            photo_layout.draw_focal(column, context, recipe, context.space_data.image)
+        engine_layout.draw(column, context, recipe)
 
 
 def _draw_button(layout: bpy.types.UILayout, operator: str) -> None:
@@ -138,7 +150,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         layout.operator("image_to_3d.export_splats", text="Export…", icon="EXPORT")
         row = layout.row()
         row.operator("image_to_3d.update", icon="FILE_REFRESH")
-        row.operator("view3d.view_camera", text="From Photo", icon="CAMERA_DATA")
+        row.operator("image_to_3d.view_from_photo", icon="CAMERA_DATA")
 
 
 class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):

@@ -50,8 +50,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
     layout.row().prop(recipe, "source", expand=True)
     if recipe.source == "IMAGE":
         layout.template_ID(recipe, "image", open="image.open")
-        if recipe.image is not None and recipe.image.preview is not None:
-            _draw_picture(layout, recipe, recipe.image.preview.icon_id)
+        if recipe.image is not None:
+            preview = recipe.image.preview_ensure()  # Blender draws it later
+            _draw_picture(layout, recipe, 0 if preview is None else preview.icon_id)
         return True
     layout.prop(recipe, "photo_path", text="")
     if not recipe.photo_path:
@@ -61,18 +62,21 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
     if facts is not None and facts.missing:
         _draw_missing(layout, context, path, root, depth=False)
         return False
-    icon = photo_facts.icon(path)
     damaged = facts is not None and not facts.head.width and path.suffix.lower() in _WITH_HEAD
-    if icon and not damaged:
-        _draw_picture(layout, recipe, icon)
+    if not damaged:
+        _draw_picture(layout, recipe, photo_facts.icon(path))
     return True
 
 
 def _draw_picture(layout: bpy.types.UILayout, recipe: properties.Recipe, icon: int) -> None:
-    split = layout.split(factor=_PICTURE_SHARE)
-    split.template_icon(icon, scale=_ICON_SCALE)
-    column = split.column(align=True)
-    column.separator(factor=3.0)  # icons are square, photos lie in the middle of theirs
+    """The icon of a small picture, 0 for none, and what is known of the photo beside it."""
+    if icon:
+        split = layout.split(factor=_PICTURE_SHARE)
+        split.template_icon(icon, scale=_ICON_SCALE)
+        column = split.column(align=True)
+        column.separator(factor=3.0)  # icons are square, photos lie in the middle of theirs
+    else:
+        column = layout.column(align=True)
     facts = _facts(recipe)
     if facts is None or not facts.head.width:
         return
@@ -106,15 +110,20 @@ def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, path: 
     operator.root, operator.depth, operator.filepath = root, depth, str(path)
 
 
-def draw_focal(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
-    """Focal length, its source, and a warning where it is assumed."""
+def draw_focal(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    recipe: properties.Recipe,
+    image: bpy.types.Image | None = None,
+) -> None:
+    """Focal length, its source, and a warning where it is assumed; of ``image``, if given, in place of the recipe's photo."""
     column = layout.column(align=True)
     column.prop(recipe, "focal")
     if recipe.focal == "MM35":
         column.prop(recipe, "mm35", text="mm")
     elif recipe.focal == "FOV":
         column.prop(recipe, "fov", text="Angle")
-    facts = _facts(recipe)
+    facts = _facts(recipe) if image is None else photo_facts.of_image(image)
     if facts is None or not facts.head.width:
         return
     focal = _chosen(recipe, facts.head)

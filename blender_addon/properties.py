@@ -237,6 +237,12 @@ def set_recipe(recipe: Recipe, stored: dict[str, Any]) -> None:
         setattr(recipe, key, bpy.data.images.get(value) if key in {"image", "mask"} and value else value)
 
 
+def for_another_photo(stored: dict[str, Any]) -> dict[str, Any]:
+    """What changes in the stored values of a recipe when another photo is chosen: depth file and mask belong to one photo."""
+    engine = "auto" if stored["engine"] == "depth-map" else stored["engine"]
+    return {"depth_path": "", "mask": None, "engine": engine}
+
+
 def root_of(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     """The root empty that an object hangs below, or None."""
     while obj is not None and obj.image_to_3d.role != "ROOT":

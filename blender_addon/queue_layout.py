@@ -17,8 +17,7 @@ def draw(layout: bpy.types.UILayout) -> None:
     current = session.current()
     if current.job is not None:
         _draw_progress(layout, current.job, alone=not current.waiting)
-    several = bool(current.waiting) or len(current.failed) > 1 or (bool(current.failed) and current.job is not None)
-    if not several:
+    if not current.several:
         return
     column = layout.column(align=True)
     for job in current.failed[:_SHOWN]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
@@ -34,7 +34,7 @@ class Button:
     operator: str
     text: str
     icon: str
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str | int] = field(default_factory=dict)
 
 
 INSTALL = Button("image_to_3d.install_backend", n_("Install Backend…"), "IMPORT")
@@ -51,6 +51,7 @@ ONLINE = Button("image_to_3d.allow_online_access", n_("Allow Online Access"), "I
 EXTENSIONS = Button("screen.userpref_show", n_("Get Extensions"), "PREFERENCES", {"section": "EXTENSIONS"})
 PREFERENCES = Button("preferences.addon_show", n_("Preferences"), "PREFERENCES", {"module": preferences.ADDON})
 AGAIN = Button("image_to_3d.generate", n_("Try Again"), "FILE_REFRESH")
+_RETRY = "image_to_3d.retry_job"
 
 _NO_WEIGHTS = {"weights_missing", "licence_not_accepted"}
 FETCH_HINT = n_("Get Weights shows the licence and fetches them after you have agreed.")
@@ -193,13 +194,13 @@ def _for_installation(failure: InstallError) -> tuple[Button, ...]:
 
 
 def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
-    if code == ErrorCode.BUSY:
-        return (AGAIN,)
-    if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
-        from . import session
+    from . import session
 
-        asked = [job.recipe["engine"] for job in session.current().failed if job.failure is failure]
-        return (weights(*asked[:1]),)
+    job = next((job for job in session.current().failed if job.failure is failure), None)
+    if code == ErrorCode.BUSY:
+        return (AGAIN if job is None else replace(AGAIN, operator=_RETRY, properties={"number": job.number}),)
+    if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
+        return (weights() if job is None else weights(job.recipe["engine"]),)
     if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
         return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
     return ()

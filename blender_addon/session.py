@@ -7,11 +7,12 @@ timer (or by a test, because timers do not run in the bpy module), moves progres
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,9 @@ class Session:
         job: the photo on its way, or None.
         waiting: photos behind it, in order.
         failed: photos that failed since the queue was last empty.
+        several: whether photos have waited behind another since then.
         failure: why the last job or test failed, or None.
+        notice: what was done and cannot be seen in the scene, in words; empty once something else is begun.
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
         last_root: name of the root of the last result.
@@ -76,7 +79,9 @@ class Session:
         self.job: Job | None = None
         self.waiting: list[Job] = []
         self.failed: list[Job] = []
+        self.several = False
         self.failure: ImageTo3DError | None = None
+        self.notice = ""
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
         self.last_root = ""
@@ -84,6 +89,7 @@ class Session:
         self.stepwise = Stepwise()
         self._backend = BackendProcess()
         self._client: ClientThread | None = None
+        self._tickets = itertools.count(1)
         self._settings = BackendSettings()
         self._closing = threading.Event()
         self._callbacks: dict[int, Callable[[Event], None]] = {}
@@ -92,8 +98,12 @@ class Session:
     @property
     def busy(self) -> bool:
         """True while something is under way that :meth:`pump` has to carry on."""
-        under_way = self.job is not None or bool(self.waiting) or self.background.busy or self.stepwise.busy
-        return under_way or bool(self._callbacks)
+        return self.asking or self.background.busy or self.stepwise.busy
+
+    @property
+    def asking(self) -> bool:
+        """True while something is wanted of the backend."""
+        return self.job is not None or bool(self.waiting) or bool(self._callbacks)
 
     def generate(
         self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "", photo: Path | None = None
@@ -104,16 +114,14 @@ class Session:
             context: where the button was pressed.
             recipe: what to make.
             root: name of a root whose objects are to get the result; empty: new objects are made.
-            photo: a file to take in place of the recipe's photo. A depth file of the recipe is not used then.
+            photo: a file to take in place of the recipe's photo. Depth file and mask of the recipe are not used then.
 
         Raises:
             ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
         """
         stored = properties.values(recipe)
         if photo is not None:
-            stored |= {"source": "FILE", "photo_path": str(photo), "image": None, "depth_path": ""}
-            if stored["engine"] == "depth-map":
-                stored["engine"] = "auto"
+            stored |= {"source": "FILE", "photo_path": str(photo), "image": None} | properties.for_another_photo(stored)
         scene = context.scene
         job = Job(
             recipe=stored,
@@ -153,11 +161,17 @@ class Session:
         return job
 
     def _add(self, job: Job) -> None:
+        if self.job is None and not self.waiting:
+            self.failed.clear()
+            self.several = False
+        self._queue(job)
+
+    def _queue(self, job: Job) -> None:
         if self.job is not None or self.waiting:
             self.waiting.append(job)
+            self.several = True
             return
-        self.failure = None
-        self.failed.clear()
+        self.failure, self.notice = None, ""
         self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -211,8 +225,8 @@ class Session:
         """
         job = next((job for job in self.failed if job.number == number), None)
         if job is not None:
+            self._queue(job.anew())
             self.failed.remove(job)
-            self._add(replace(job, failure=None, arrival=None, work=None, fraction=0.0, given_up=threading.Event()))
 
     def test_connection(self, context: bpy.types.Context) -> None:
         """Ask the backend what it is, starting it if need be; the answer comes through :meth:`pump`.
@@ -258,8 +272,14 @@ class Session:
         self.ask(context, request, done)
 
     def forget_backend(self) -> None:
-        """Drop the connection and what is known of the other side: another backend is about to take its place."""
-        self.cancel()
+        """Drop the connection and what is known of the other side: another backend is about to take its place.
+
+        It does the running job from the beginning, before those that wait.
+        """
+        job = self.job
+        if job is not None and job.arrival is None:
+            self.cancel()
+            self.waiting.insert(0, job.anew())
         self.welcome = self.status = None
         if self._client is not None:
             self._client.close()
@@ -360,6 +380,7 @@ class Session:
         """Drop the running job, its result and the queue: the file they were for is gone."""
         self.cancel_all()
         self.failed.clear()
+        self.notice = ""
         self.background.forget()
         self.stepwise.drop_all()
         self.last_root = ""
@@ -383,12 +404,10 @@ class Session:
         """The client for the settings as they are now."""
         wanted = backend_settings(context)
         if self._client is not None and wanted != self._settings:
-            self._client.close()
-            self._client, self.welcome, self.status = None, None, None
-            self._give_up_callbacks()
+            self.forget_backend()
         if self._client is None:
             self._settings = wanted
-            self._client = ClientThread(self._find)
+            self._client = ClientThread(self._find, self._tickets)
         return self._client
 
     def _request(self, job: Job) -> Predict:
@@ -452,7 +471,8 @@ class Session:
         bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
 
     def _give_up(self, job: Job, error: ImageTo3DError) -> None:
-        self.job = None
+        if self.job is job:  # else it was in the scene already, and the next has begun
+            self.job = None
         self._fail(job, error)
 
 

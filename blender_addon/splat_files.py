@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as iface_
 
 from image_to_3d.core import ErrorCode, ImageTo3DError, blender_points, blender_surface
 from image_to_3d.io.scenes import read_scene, write_scene
@@ -49,7 +50,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
     def failed(error: ImageTo3DError) -> None:
         current.failure = error
 
-    current.background.run(work, done)
+    current.background.run(work, done, iface_("Reading {name}").format(name=path.name))
 
 
 def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
@@ -101,7 +102,12 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         )
         write_scene(path, cloud)
 
-    session.current().background.run(work, lambda _: None)
+    current = session.current()
+
+    def done(_: None) -> None:
+        current.notice = iface_("{name} was written.").format(name=path.name)
+
+    current.background.run(work, done, iface_("Writing {name}").format(name=path.name))
 
 
 _AT_THE_CAMERA = 1e-6

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from image_to_3d.core import ImageTo3DError
+from image_to_3d.core import ErrorCode, ImageTo3DError
+
+log = logging.getLogger(__name__)
 
 Steps = Generator[None, None, None]
 
 _SECONDS_AT_ONCE = 0.02
 _MOST_RESTARTS = 3
+
+
+def as_failure(error: Exception) -> ImageTo3DError:
+    """Words for whatever was raised; the traceback of what nobody expected goes to the console."""
+    if isinstance(error, ImageTo3DError):
+        return error
+    if isinstance(error, MemoryError):
+        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
+    log.error("The extension made a mistake", exc_info=error)
+    return ImageTo3DError(
+        ErrorCode.INTERNAL,
+        f"The extension made a mistake: {type(error).__name__}: {error}.",
+        "Blender's console has the details; please report it.",
+    )
 
 
 @dataclass(eq=False)
@@ -87,14 +104,13 @@ class Stepwise:
             next(work.steps)
         except StopIteration:
             self._queue.remove(work)
-        except ReferenceError:
+        except ReferenceError as error:
             work.steps = None
             if work.starts > _MOST_RESTARTS:
-                self._queue.remove(work)
-                raise
-        except ImageTo3DError as error:
-            self._queue.remove(work)
-            work.failed(error)
-        except BaseException:
-            self._queue.remove(work)
-            raise
+                self._fail(work, error)
+        except Exception as error:  # what waits behind it goes on, whatever happened here
+            self._fail(work, error)
+
+    def _fail(self, work: Work, error: Exception) -> None:
+        self._queue.remove(work)
+        work.failed(as_failure(error))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import connection, depth_map, elsewhere, find_photo, generate, installation, queue, splat_files
+from . import connection, depth_map, elsewhere, find_photo, from_photo, generate, installation, queue, splat_files
 
 _CLASSES = (
     *generate.CLASSES,
     *depth_map.CLASSES,
     *queue.CLASSES,
     *find_photo.CLASSES,
+    *from_photo.CLASSES,
     *connection.CLASSES,
     *installation.CLASSES,
     *splat_files.CLASSES,

@@ -41,7 +41,10 @@ class IMAGE_TO_3D_OT_stop_backend(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Tell it to stop."""
-        session.current().stop_backend(context)
+        try:
+            session.current().stop_backend(context)
+        except ImageTo3DError as error:
+            return session.refuse(self, error)
         session.start_timer()
         return {"FINISHED"}
 

@@ -45,7 +45,7 @@ class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
         recipe = context.scene.image_to_3d.recipe
         chosen = Path(bpy.path.abspath(recipe.photo_path)) if recipe.source == "FILE" and recipe.photo_path else None
         try:
-            if paths == [chosen]:  # with its depth file
+            if paths == [chosen]:  # with its depth file and mask
                 session.current().generate(context, recipe)
             else:
                 jobs = [session.current().generate(context, recipe, photo=path) for path in paths]
@@ -71,9 +71,21 @@ class IMAGE_TO_3D_OT_generate_shown(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the image and press the button."""
-        recipe = context.scene.image_to_3d.recipe
-        recipe.source, recipe.image = "IMAGE", context.space_data.image
+        recipe, image = context.scene.image_to_3d.recipe, context.space_data.image
+        if not _is_chosen(recipe, image):
+            properties.set_recipe(recipe, properties.for_another_photo(properties.values(recipe)))
+        recipe.source, recipe.image = "IMAGE", image
         return bpy.ops.image_to_3d.generate()
+
+
+def _is_chosen(recipe: properties.Recipe, image: bpy.types.Image) -> bool:
+    """Whether an image is the photo of a recipe, or of the same file."""
+    if recipe.source == "IMAGE":
+        return recipe.image == image
+    if not recipe.photo_path or not image.filepath:
+        return False
+    file = Path(bpy.path.abspath(image.filepath, library=image.library))
+    return file == Path(bpy.path.abspath(recipe.photo_path))
 
 
 class IMAGE_TO_3D_FH_photo(bpy.types.FileHandler):

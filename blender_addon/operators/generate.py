@@ -89,11 +89,11 @@ class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
-        return properties.root_of(context.object) is not None
+        return session.shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy the recipe."""
-        stored = properties.values(properties.root_of(context.object).image_to_3d.recipe)
+        stored = properties.values(session.shown_root(context).image_to_3d.recipe)
         properties.set_recipe(context.scene.image_to_3d.recipe, stored)
         return {"FINISHED"}
 

@@ -37,7 +37,7 @@ class IMAGE_TO_3D_OT_import_splats(bpy.types.Operator, ImportHelper):
         """Queue the files and return; the timer does the rest."""
         names = [file.name for file in self.files if file.name]
         paths = [Path(self.directory) / name for name in names] or [Path(self.filepath)]
-        session.current().failure = None
+        session.current().failure, session.current().notice = None, ""
         for path in paths:
             splat_files.load(context, path)
         session.start_timer()
@@ -83,7 +83,7 @@ class IMAGE_TO_3D_OT_export_splats(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the points and return; the file is written meanwhile."""
-        session.current().failure = None
+        session.current().failure, session.current().notice = None, ""
         path = self.filepath if is_scene(self.filepath) else self.filepath + self.kind
         try:
             splat_files.save(context, session.shown_root(context), Path(path), self.apply_transform)

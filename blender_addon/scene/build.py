@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +121,8 @@ def build(
     if built.camera is not None:
         camera.match_render(scene, built.camera, _intrinsics(result))
     if recipe["match_colours"]:
-        scene.view_settings.view_transform = "Standard"
+        with contextlib.suppress(TypeError):  # the OCIO configuration of a studio may have none of that name
+            scene.view_settings.view_transform = "Standard"
     _select(root)
     return built
 
@@ -291,6 +293,11 @@ def find(root: bpy.types.Object) -> Built:
     """
     found = _by_role(root)
     return Built(root.users_collection[0], root, found["POINTS"], found.get("CAMERA"), found.get("SURFACE"))
+
+
+def camera_of(root: bpy.types.Object) -> bpy.types.Object | None:
+    """The camera that matches the photo; None where it has been deleted or there was none."""
+    return _by_role(root).get("CAMERA")
 
 
 def _by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:

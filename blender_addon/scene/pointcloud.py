@@ -94,9 +94,10 @@ def create(
         obj = bpy.data.objects.new(name, data)
         collection.objects.link(obj)
     else:
-        obj = _vertices(name, points.positions, collection)
+        obj = _vertices(name, points.positions)
         if can_convert():
             _convert(obj)
+        collection.objects.link(obj)
         finished(_layers_in_steps(obj.data, points))
     obj.data.update_tag()
     return obj
@@ -144,17 +145,29 @@ def write(data: bpy.types.ID, name: str, kind: str, values: np.ndarray) -> None:
     attribute.data.foreach_set(_KINDS[kind].field, values.reshape(-1))
 
 
-def _vertices(name: str, positions: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
+def _vertices(name: str, positions: np.ndarray) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(positions))
     write(mesh, "position", "FLOAT_VECTOR", positions)
-    obj = bpy.data.objects.new(name, mesh)
-    collection.objects.link(obj)
-    return obj
+    return bpy.data.objects.new(name, mesh)
 
 
 def _convert(obj: bpy.types.Object) -> None:
-    """Mesh → PointCloud in place. The positions are set before, or the bounding box would stay that of the origin."""
+    """Mesh → PointCloud in place. The positions are set before, or the bounding box would stay that of the origin.
+
+    Only what is on screen can be converted; a collection of the scene on screen holds the object meanwhile, because its own
+    may be hidden or of another scene.
+    """
+    shown = bpy.data.collections.new(obj.name)
+    bpy.context.scene.collection.children.link(shown)
+    shown.objects.link(obj)
+    try:
+        _convert_shown(obj)
+    finally:
+        bpy.data.collections.remove(shown)
+
+
+def _convert_shown(obj: bpy.types.Object) -> None:
     mesh, name = obj.data, obj.data.name
     view_layer = bpy.context.view_layer
     was_active, were_selected = view_layer.objects.active, list(bpy.context.selected_objects)

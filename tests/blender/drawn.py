@@ -26,6 +26,9 @@ class Drawn:
 
     box = row = column = split = grid_flow = _same
 
+    def separator(self, **_: object) -> None:
+        pass
+
     def label(self, text: str = "", **_: object) -> None:
         self.texts.append(text)
 

@@ -298,6 +298,14 @@ def test_another_computer_that_is_not_named(quiet: ModuleType) -> None:
     assert "address of the other computer is missing" in said.text and "preferences.addon_show" in said.buttons
 
 
+def test_stop_without_an_address_is_refused_with_a_sentence(quiet: ModuleType) -> None:
+    with fake(quiet):
+        assert test_connection(quiet) is None
+        remote(quiet, "", "")
+        assert bpy.ops.image_to_3d.stop_backend() == {"CANCELLED"}
+        assert "address of the other computer is missing" in str(quiet.session.current().failure)
+
+
 @pytest.mark.parametrize(
     ("address", "key", "words"), [("studio", "x" * 40, "is not an address"), ("localhost:5555", "?", "is not a key")]
 )
@@ -413,6 +421,18 @@ def test_busy_and_leaving(quiet: ModuleType) -> None:
     )
     leaving = ImageTo3DError(ErrorCode.SHUTTING_DOWN, "The backend is stopping.", "")
     assert "image_to_3d.restart_backend" in shown(quiet, leaving).buttons
+
+
+def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
+    from image_to_3d.core import ErrorCode, ImageTo3DError
+
+    recipe = quiet.properties.values(bpy.context.scene.image_to_3d.recipe)
+    source = quiet.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
+    job = quiet.jobs.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
+    quiet.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    said = shown(quiet, job.failure)
+    assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
+    quiet.session.current().failed.clear()
 
 
 def test_preferences_draw(quiet: ModuleType) -> None:

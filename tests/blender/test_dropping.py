@@ -81,6 +81,20 @@ def test_dropped_splats_are_loaded(panel, tmp_path: Path) -> None:
     assert len(roots()) == 2 and root.name in roots()
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_an_image_on_show_takes_no_depth_file_and_mask_of_another_photo(panel, tmp_path: Path, another: bool) -> None:
+    panel.choose_sample()
+    panel.recipe.mask = bpy.data.images.new("Mask", 4, 4)
+    path = small_photo(tmp_path / "one.png") if another else SAMPLE / "photo.jpg"
+    with over("IMAGE_EDITOR"):
+        bpy.context.space_data.image = bpy.data.images.load(str(path))
+        assert bpy.ops.image_to_3d.generate_shown() == {"FINISHED"}
+    job = panel.session.job
+    assert job.source.name == path.name
+    assert (job.depth_path == "", job.fields["mask"] is None, job.fields["engine"] == "auto") == (another,) * 3
+    panel.session.cancel_all()
+
+
 def test_the_handlers_say_what_they_take_and_where(addon) -> None:
     photo, splats = bpy.types.IMAGE_TO_3D_FH_photo, bpy.types.IMAGE_TO_3D_FH_splats
     assert set(photo.bl_file_extensions.split(";")) == PHOTOS

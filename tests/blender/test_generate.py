@@ -222,6 +222,26 @@ def test_photo_stands_behind_the_scene(panel) -> None:
     assert background.rotation == 0 and background.frame_method == "STRETCH"
 
 
+def test_from_photo_looks_through_the_camera_of_the_photo_on_show(panel, addon) -> None:
+    panel.choose_sample()
+    root = panel.generate().root
+    scene, mine = bpy.context.scene, addon.scene.build.camera_of(root)
+    scene.camera = bpy.data.objects["Camera"]
+    scene.render.resolution_x, scene.render.resolution_percentage = 10, 50
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        for _ in range(2):
+            assert bpy.ops.image_to_3d.view_from_photo() == {"FINISHED"}
+            assert area.spaces.active.region_3d.view_perspective == "CAMERA"
+    assert scene.camera == mine
+    render = scene.render
+    assert (render.resolution_x, render.resolution_y, render.resolution_percentage) == (960, 640, 100)
+    bpy.data.objects.remove(mine)
+    assert not bpy.ops.image_to_3d.view_from_photo.poll()
+
+
 def test_two_photos_are_two_collections_with_one_material(panel) -> None:
     panel.choose_sample()
     first, second = panel.generate(), panel.generate()

@@ -73,6 +73,10 @@ def test_the_recipe_of_an_object_can_be_edited_and_run_again(panel, addon) -> No
     bpy.context.view_layer.objects.active = root.children[0]
     assert bpy.ops.image_to_3d.edit_recipe() == {"FINISHED"}
     assert addon.properties.values(panel.recipe) == recipe
+    panel.recipe.engine = "lite"
+    bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
+    assert bpy.ops.image_to_3d.edit_recipe() == {"FINISHED"}, "the panel shows the last photo"
+    assert addon.properties.values(panel.recipe) == recipe
 
 
 def test_disabling_leaves_nothing_behind_and_enabling_works(panel, addon) -> None:

@@ -66,13 +66,13 @@ class Notes:
 def draw(addon):
     """Draw a panel of the add-on until everything that it asked for is known."""
 
-    def drawn(name: str, active: object = None) -> Notes:
+    def drawn(name: str, active: object = None, image: object = None) -> Notes:
         context = SimpleNamespace(
             scene=bpy.context.scene,
             object=active or bpy.context.object,
             region=SimpleNamespace(width=400),
             preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
-            space_data=None,
+            space_data=SimpleNamespace(image=image),
         )
         cls = getattr(bpy.types, f"IMAGE_TO_3D_PT_{name}")
         if hasattr(cls, "poll"):
@@ -234,6 +234,38 @@ def test_size_and_focal_length_stand_beside_the_small_picture(panel_without_back
     assert notes.icons and {"960 × 640 px", "26.0 mm (from photo)"} <= set(notes.texts)
 
 
+def test_they_are_shown_without_a_small_picture_too(panel_without_backend, draw) -> None:
+    panel_without_backend.recipe.photo_path = str(SAMPLE / "photo.jpg")
+    assert {"960 × 640 px", "26.0 mm (from photo)"} <= set(draw("main").texts)
+
+
+def test_an_image_that_was_just_loaded_has_a_small_picture(panel_without_backend, draw) -> None:
+    recipe = panel_without_backend.recipe
+    recipe.source, recipe.image = "IMAGE", bpy.data.images.load(str(SAMPLE / "photo.jpg"))
+    assert recipe.image.preview is None
+    notes = draw("main")
+    assert recipe.image.preview is not None
+    assert {"960 × 640 px", "26.0 mm (from photo)"} <= set(notes.texts)
+
+
+def test_the_image_editor_says_what_it_will_do_with_its_image(
+    panel_without_backend, draw, monkeypatch, tmp_path: Path
+) -> None:
+    package = panel_without_backend.package
+    monkeypatch.setattr(panel_without_backend.session, "welcome", None)
+    monkeypatch.setenv("IMAGE_TO_3D_BACKEND", "")
+    monkeypatch.setattr(package.backend_process, "EXECUTABLE", "nowhere-to-be-found")
+    monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
+    package.backend_panel.look_again()
+    panel_without_backend.recipe.photo_path = "/another.jpg"
+    panel_without_backend.recipe.engine = "sharp"
+    notes = draw("image_editor", image=bpy.data.images.load(str(SAMPLE / "photo.jpg")))
+    package.backend_panel.look_again()
+    assert "26.0 mm, 69° wide (from the photo)" in notes.text and "research only" in notes.text
+    assert notes.named("generate_shown") and notes.named("install_backend") and "/another.jpg" not in notes.text
+    assert draw("image_editor").named("generate_shown")
+
+
 def test_failures_of_several_photos_are_listed(panel, draw, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_text("This is a letter.")
@@ -242,6 +274,32 @@ def test_failures_of_several_photos_are_listed(panel, draw, tmp_path: Path) -> N
     panel.finish()
     notes = draw("main")
     assert {"a.jpg", "b.jpg"} <= set(notes.texts) and notes.named("retry_job") and "cannot be read" in notes.text
+
+
+def test_one_failure_of_several_photos_stays_listed(panel, draw, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("This is a letter.")
+    shutil.copy(SAMPLE / "photo.jpg", tmp_path / "b.jpg")
+    panel.recipe.engine = "lite"
+    bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=[{"name": "a.jpg"}, {"name": "b.jpg"}])
+    panel.finish(120)
+    notes = draw("main")
+    assert "a.jpg" in notes.texts and notes.named("retry_job").number == panel.session.failed[0].number
+
+
+def test_trying_one_failure_again_leaves_the_others_listed(panel, draw, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_text("This is a letter.")
+    bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=[{"name": "a.jpg"}, {"name": "b.jpg"}])
+    panel.finish()
+    first, second = panel.session.failed
+    preferences = panel.package.preferences.get()
+    preferences.location = "REMOTE"
+    assert bpy.ops.image_to_3d.retry_job(number=first.number) == {"CANCELLED"}
+    assert panel.session.failed == [first, second], "it was not tried"
+    preferences.location = "LOCAL"
+    assert bpy.ops.image_to_3d.retry_job(number=first.number) == {"FINISHED"}
+    assert panel.session.failed == [second] and "b.jpg" in draw("main").texts
+    panel.finish()
 
 
 def test_the_result_says_how_far_its_size_can_be_trusted(panel, draw) -> None:

@@ -55,13 +55,14 @@ def test_pressing_again_queues(panel, tmp_path: Path) -> None:
 def test_several_photos_at_once_become_several_roots(panel, photos) -> None:
     panel.choose_sample()
     panel.recipe.surface_vertices = 0
+    panel.recipe.mask = bpy.data.images.new("Mask", 4, 4)
     assert drop(photos) == {"FINISHED"}
     assert panel.session.job.source.name == "one.png" and len(panel.session.waiting) == 2
     panel.session.wait(120)
     assert roots() == ["one", "three", "two"]
     recipe = bpy.data.objects["two"].image_to_3d.recipe
     assert Path(recipe.photo_path).name == "two.png"
-    assert (recipe.depth_path, recipe.engine) == ("", "auto"), "the depth file belongs to another photo"
+    assert (recipe.depth_path, recipe.mask, recipe.engine) == ("", None, "auto"), "they belong to another photo"
     assert Path(panel.recipe.photo_path).name == "one.png", "the panel shows what was dropped"
 
 
@@ -123,6 +124,28 @@ def test_settings_that_lead_nowhere_fail_every_photo_with_a_sentence(panel, phot
     panel.finish(60)
     assert len(panel.session.failed) == 2 and "address" in panel.session.failure.message
     assert roots() == ["one"]
+
+
+def test_settings_that_change_meanwhile_begin_the_photo_anew(panel, photos) -> None:
+    panel.recipe.engine = "lite"
+    drop(photos)
+    panel.pump_until(lambda: panel.session.job.stage not in {"read", "start", "connect"})
+    number = panel.session.job.number
+    panel.package.preferences.get().idle_minutes = 31
+    assert bpy.ops.image_to_3d.test_connection() == {"FINISHED"}
+    panel.session.pump()
+    assert panel.session.job.number == number, "before those that wait"
+    panel.session.wait(60)
+    assert roots() == ["one", "three", "two"] and panel.session.status is not None
+
+
+def test_a_backend_that_was_just_installed_does_the_photo_anew(panel) -> None:
+    panel.choose_sample()
+    panel.press()
+    panel.pump_until_working()
+    panel.package.operators.installation._use()
+    panel.session.wait(60)
+    assert roots() == ["photo"] and panel.session.status is not None
 
 
 def test_photo_files_find_the_importer(addon) -> None:

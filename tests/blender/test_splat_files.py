@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import drawn
 import numpy as np
 import pytest
 
@@ -148,6 +150,44 @@ def test_several_files_come_one_after_the_other(session, tmp_path) -> None:
     assert bpy.ops.image_to_3d.import_splats(directory=str(tmp_path), files=files) == {"FINISHED"}
     session.wait(30)
     assert {"a", "b"} <= set(bpy.data.objects.keys())
+
+
+def test_the_panel_names_the_file_at_work_and_says_when_it_was_written(addon, session, tmp_path, monkeypatch) -> None:
+    from image_to_3d.io.ply import write_ply
+
+    def panel() -> str:
+        layout = drawn.Drawn()
+        addon.panels.IMAGE_TO_3D_PT_main.draw(type("P", (), {"layout": layout}), drawn.context(bpy))
+        return layout.text
+
+    held = threading.Event()
+
+    def holding(work):
+        def held_work(*arguments):
+            assert held.wait(20)
+            return work(*arguments)
+
+        return held_work
+
+    for name in ("read_scene", "write_scene"):
+        monkeypatch.setattr(addon.splat_files, name, holding(getattr(addon.splat_files, name)))
+    monkeypatch.setattr(session, "welcome", None)
+    write_ply(tmp_path / "plant.ply", cloud(50))
+    bpy.ops.image_to_3d.import_splats(filepath=str(tmp_path / "plant.ply"))
+    assert session.busy and "Reading plant.ply" in panel()
+    assert "Connecting" not in addon.backend_panel.situation(bpy.context).text
+    held.set()
+    session.wait(30)
+    assert "plant.ply" not in panel()
+    held.clear()
+    bpy.ops.image_to_3d.export_splats(filepath=str(tmp_path / "out.ply"))
+    assert "Writing out.ply" in panel() and "was written" not in panel()
+    held.set()
+    session.wait(30)
+    assert "Writing" not in panel() and "out.ply was written." in panel()
+    bpy.ops.image_to_3d.import_splats(filepath=str(tmp_path / "plant.ply"))
+    assert "out.ply" not in panel()
+    session.wait(30)
 
 
 def test_photos_come_through_the_file_menu_too(panel) -> None:

@@ -124,11 +124,54 @@ def test_work_that_loses_what_it_made_starts_over_but_not_for_ever(addon) -> Non
         stepwise.pump()
     assert len(begun) == 3
     begun.clear()
-    stepwise.run(lambda: steps(100), pytest.fail)
-    with pytest.raises(ReferenceError):
-        while stepwise.busy:
-            stepwise.pump()
-    assert not stepwise.busy
+    told = []
+    stepwise.run(lambda: steps(100), told.append)
+    while stepwise.busy:
+        stepwise.pump()
+    assert len(told) == 1
+
+
+def test_a_mistake_while_building_fails_the_photo_with_a_sentence_and_the_next_one_comes(
+    half_built, addon, monkeypatch, caplog
+) -> None:
+    session, built = half_built.session, addon.scene.build.build
+    following = arrived(addon)
+    session.waiting.append(following)
+    monkeypatch.setattr(session, "_start", lambda job: setattr(session, "job", job))
+
+    def broken_once(*arguments):
+        monkeypatch.setattr(addon.scene.build, "build", built)
+        raise RuntimeError("context is incorrect")
+
+    monkeypatch.setattr(addon.scene.build, "build", broken_once)
+    half_built.finish()
+    (failed,) = session.failed
+    assert failed.failure is session.failure and failed is not following
+    assert "The extension made a mistake: RuntimeError: context is incorrect." in str(session.failure)
+    assert "broken_once" in caplog.text, "the traceback is logged"
+    assert session.job is None and session.last_root in bpy.data.objects
+
+
+@pytest.mark.parametrize("where", ["another scene", "excluded", "hidden"])
+def test_points_come_also_where_nobody_looks(panel_without_backend, addon, where: str) -> None:
+    session, scene = panel_without_backend.session, bpy.context.scene
+    session.job = arrived(addon)
+    panel_without_backend.finish()
+    root = scene.objects[session.last_root]
+    session.job = arrived(addon)
+    session.job.root = root.name
+    if where == "another scene":
+        bpy.context.window.scene = bpy.data.scenes.new("Other")
+    else:
+        shown = bpy.context.view_layer.layer_collection.children[root.users_collection[0].name]
+        setattr(shown, "exclude" if where == "excluded" else "hide_viewport", True)
+    before = set(bpy.data.collections)
+    panel_without_backend.finish()
+    assert session.failure is None and session.last_root == root.name
+    points = addon.scene.build.find(root).points
+    assert len(points.data.attributes["opacity"].data) == 192 and set(bpy.data.collections) == before
+    assert points.users_collection == root.users_collection
+    assert points.type == ("POINTCLOUD" if addon.scene.pointcloud.can_convert() else "MESH")
 
 
 def test_failures_are_told_once(addon) -> None:

@@ -53,6 +53,14 @@ def test_a_sentence_with_values_is_found_by_its_template(addon) -> None:
     assert translated(addon, "Nobody has translated this.") == "Nobody has translated this."
 
 
+def test_every_stage_of_the_backend_is_translated(addon, monkeypatch) -> None:
+    assert addon.jobs.stage_text("waiting, 2 before this") == "Waiting, 2 before this"
+    monkeypatch.setattr(addon.translations, "sentence", lambda text: translated(addon, text))
+    assert addon.jobs.stage_text("waiting, 2 before this") == "正在等待，前面还有 2 个"
+    for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack"):
+        assert addon.jobs.stage_text(stage) in addon.translations.zh_hans.words()
+
+
 def test_sentences_stay_english_in_an_english_interface(addon) -> None:
     assert addon.translations.sentence("No photo is chosen.") == "No photo is chosen."
 

@@ -13,7 +13,7 @@ import shlex
 import socket as sockets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -347,11 +347,12 @@ class ClientThread:
     Args:
         find: called on the thread to learn where the backend is; it may start one and take its time. Raises
             :class:`~image_to_3d.core.ImageTo3DError` if there is none.
+        tickets: where its tickets come from; shared by clients that follow each other, so that none is given out twice.
     """
 
-    def __init__(self, find: Callable[[], Endpoint]) -> None:
+    def __init__(self, find: Callable[[], Endpoint], tickets: Iterator[int] | None = None) -> None:
         self._find = find
-        self._tickets = itertools.count(1)
+        self._tickets = itertools.count(1) if tickets is None else tickets
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._in_flight: dict[int, _InFlight] = {}  # by ticket

@@ -45,6 +45,7 @@ WORDS = {
     "Loosen the depth limit, the opacity threshold or the mask.": "请放宽深度上限、不透明度阈值或遮罩。",
     "{0} overflowed on this photo; it was done again in fp32.": "{0} 在这张照片上溢出；已用 fp32 重新计算。",
     "Memory ran out in fp32; the network runs in {0}.": "fp32 内存不足；网络改用 {0} 运行。",
+    "waiting, {0} before this": "正在等待，前面还有 {0} 个",
     "The backend is busy: {0} photos are waiting.": "后端繁忙：有 {0} 张照片在等待。",
     "Try again in a few minutes.": "请几分钟后再试。",
     "The backend is stopping.": "后端正在停止。",
