@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class Job:
         source: the photo.
         fields: of the message to the backend, but for the files.
         depth_path: depth file, empty for none.
-        root: name of the root whose objects get the result; empty: new objects are made.
+        root: ``session_uid``, which outlives a change of names, of the root whose objects get the result; 0: new objects are made.
         measured: what was measured in the photo that is made anew, to be done again; None for nothing.
         number: tells jobs apart.
         ticket: of the request; 0 while it waits for its turn.
@@ -111,7 +112,7 @@ class Job:
     source: PhotoSource
     fields: dict[str, Any] = field(default_factory=dict)
     depth_path: str = ""
-    root: str = ""
+    root: int = 0
     measured: Measured | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     ticket: int = 0
@@ -140,6 +141,10 @@ class Job:
             work=None,
             failure=None,
         )
+
+    def find_root(self, objects: Iterable[Any]) -> Any | None:
+        """The root among these objects, if it is still there. Main thread."""
+        return next((obj for obj in objects if obj.session_uid == self.root), None)
 
     def request(self) -> Predict:
         """The message to the backend. Client's thread."""

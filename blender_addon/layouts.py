@@ -7,7 +7,7 @@ import unicodedata
 
 import bpy
 
-from . import remedies, translations
+from . import installation, remedies, translations
 
 
 class Sidebar:
@@ -32,6 +32,8 @@ def draw_remedy(
     lines(layout, context, found.message, icon)
     if found.hint:
         lines(layout, context, found.hint)
+    if remedies.COPY_COMMAND in found.buttons:
+        lines(layout, context, installation.command_line(), "CONSOLE")
     remedies.draw(layout, found.buttons)
 
 

@@ -104,7 +104,7 @@ def _draw_settings(
     column.prop(recipe, "depth_max")
     column.prop(recipe, "surface_vertices")
     layout.prop(recipe, "fill")
-    layout.prop(recipe, "mask")
+    layout.template_ID(recipe, "mask", new="image.new", open="image.open", text="Mask")
     layout.prop(recipe, "match_colours")
 
 

@@ -130,7 +130,7 @@ class Session:
             source=photo_source.from_stored(stored),
             fields=_request_fields(context, stored),
             depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
-            root=root,
+            root=bpy.data.objects[root].session_uid if root else 0,
         )
         self._add(job)
         return job
@@ -178,7 +178,7 @@ class Session:
         client = self._thread(bpy.context)
         self.job = job
         job.stage, job.started = "read", time.monotonic()
-        root = bpy.data.objects.get(job.root) if job.root else None
+        root = job.find_root(bpy.data.objects)
         job.measured = calibration.measured_of(root) if root is not None else None
         job.ticket = client.submit(lambda: self._request(job), job.prepare)
 
@@ -458,7 +458,7 @@ class Session:
             return
         draft = yield from build.draft_in_steps(arrival.points, arrival.surface, job.source)
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
-        root = scene.objects.get(job.root) if job.root else None
+        root = job.find_root(scene.objects)
         arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed, draft)
         built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
         if arrival.again is not None:

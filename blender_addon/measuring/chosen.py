@@ -31,7 +31,7 @@ class OnPhoto:
         if root is None or not cloud.measurable(root):
             return False
         job = session.current().job
-        if job is not None and job.root == root.name:
+        if job is not None and job.root == root.session_uid:
             cls.poll_message_set("This photo is being made anew")
             return False
         return True

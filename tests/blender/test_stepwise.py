@@ -159,7 +159,7 @@ def test_points_come_also_where_nobody_looks(panel_without_backend, addon, where
     panel_without_backend.finish()
     root = scene.objects[session.last_root]
     session.job = arrived(addon)
-    session.job.root = root.name
+    session.job.root = root.session_uid
     if where == "another scene":
         bpy.context.window.scene = bpy.data.scenes.new("Other")
     else:

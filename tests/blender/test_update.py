@@ -136,3 +136,14 @@ def test_a_photo_that_was_changed_on_disk_is_read_again(panel, tmp_path) -> None
     assert bpy.ops.image_to_3d.update() == {"FINISHED"}
     panel.session.wait(60)
     assert texture(built).pixels[0] == pytest.approx(0.25, abs=0.01) != before
+
+
+def test_a_root_that_is_renamed_meanwhile_gets_its_result(panel) -> None:
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    built = panel.generate()
+    count = len(bpy.data.objects)
+    assert bpy.ops.image_to_3d.update() == {"FINISHED"}
+    built.root.name = "Living Room"
+    panel.session.wait(60)
+    assert panel.session.last_root == "Living Room" and len(bpy.data.objects) == count
