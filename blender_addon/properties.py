@@ -165,6 +165,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
 
     Attributes:
         measured: of a safe zone, the points that it was measured of.
+        shown: of a root, the display that visibility was last set for.
     """
 
     role: EnumProperty(

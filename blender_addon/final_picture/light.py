@@ -14,6 +14,7 @@ import bpy
 from .. import splat_scenes
 from . import greys
 
+_PHOTO, _OBJECTS = "Photo of the Light", "Objects in the Light"
 WITH, WITHOUT = "With Objects", "Without Objects"
 _EEVEE = (
     "taa_render_samples",
@@ -37,7 +38,7 @@ def make(scene: bpy.types.Scene, roots: Iterable[bpy.types.Object], lamps: Itera
     light = bpy.data.scenes.new(f"{scene.name} Light")
     scene.image_to_3d.final.light = light
     light.image_to_3d.final.objects = scene
-    photo, objects = (bpy.data.collections.new(f"{light.name}: {what}") for what in ("Photo", "Objects"))
+    photo, objects = (bpy.data.collections.new(f"{scene.name} {what}") for what in (_PHOTO, _OBJECTS))
     for collection in (photo, objects):
         light.collection.children.link(collection)
     shown, bare = light.view_layers[0], light.view_layers.new(WITHOUT)
@@ -87,7 +88,10 @@ def follow(scene: bpy.types.Scene) -> None:
     light = scene.image_to_3d.final.light
     if light is None:
         return
-    shown = light.collection.children[1].objects
+    objects = _part(light, _OBJECTS)
+    if objects is None:
+        return
+    shown = objects.objects
     wanted = set(_objects(scene))
     for obj in set(shown) - wanted:
         shown.unlink(obj)
@@ -103,7 +107,13 @@ def sync(scene: bpy.types.Scene) -> None:
 
 
 def _catchers(light: bpy.types.Scene) -> list[bpy.types.Object]:
-    return [obj for obj in light.collection.children[0].objects if obj.type == "MESH"]
+    photo = _part(light, _PHOTO)
+    return [] if photo is None else [obj for obj in photo.objects if obj.type == "MESH"]
+
+
+def _part(light: bpy.types.Scene, what: str) -> bpy.types.Collection | None:
+    """One of its two collections, unless a person has deleted it."""
+    return next((found for found in light.collection.children if what in found.name), None)
 
 
 def _objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:

@@ -300,6 +300,11 @@ def camera_of(root: bpy.types.Object) -> bpy.types.Object | None:
     return _by_role(root).get("CAMERA")
 
 
+def surface_of(root: bpy.types.Object) -> bpy.types.Object | None:
+    """The surface of the photo; None where it has been deleted or there was none."""
+    return _by_role(root).get("SURFACE")
+
+
 def _by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:
     """The first object of each role below a root: a copy that a person made is left alone."""
     found: dict[str, bpy.types.Object] = {}

@@ -83,7 +83,7 @@ def _set_visibility(obj: bpy.types.Object, mode: str, replaced: bool) -> None:
 def _after_load(*_: Any) -> None:
     """Show splats as this Blender does: the file may be of one that has another way."""
     for root in bpy.data.objects:
-        if root.image_to_3d.role == "ROOT" and root.image_to_3d.display == "SPLATS":
+        if root.library is None and root.image_to_3d.role == "ROOT" and root.image_to_3d.display == "SPLATS":
             apply(root)
 
 

@@ -259,6 +259,20 @@ def test_what_cannot_be_set_up_is_a_sentence(panel) -> None:
     assert "no photo" in str(panel.session.failure) and len(bpy.data.scenes) == 1
 
 
+def test_what_a_person_deleted_of_it_is_no_error(room, addon) -> None:
+    scene = bpy.context.scene
+    scene.render.engine = eevee()
+    set_up(room)
+    bpy.data.objects.remove(room.points)
+    addon.final_picture.setup.match(scene)
+    for collection in list(scene.image_to_3d.final.light.collection.children):
+        bpy.data.collections.remove(collection)
+        addon.final_picture.setup.follow()
+        addon.final_picture.setup.match(scene)
+    assert bpy.ops.image_to_3d.remove_final_picture() == {"FINISHED"}
+    assert len(bpy.data.scenes) == 1
+
+
 def test_setting_up_again_keeps_the_engine_that_was_chosen_meanwhile(room) -> None:
     scene = bpy.context.scene
     scene.render.engine = "BLENDER_WORKBENCH"
