@@ -5,58 +5,89 @@ This file only registers. Arithmetic lives in the bundled package ``image_to_3d`
 
 from __future__ import annotations
 
-from . import (
-    backend_panel,
-    editing,
-    film,
-    final_picture,
-    installation,
-    measuring,
-    operators,
-    panels,
-    photo_facts,
-    preferences,
-    properties,
-    render_engine,
-    session,
-    solid_view,
-    splat_scenes,
-    tasks,
-    translations,
-    viewport,
-)
+from . import preferences, properties, translations
+from .backend import installation
+from .backend import panel as backend_panel
+from .backend.operators import connection
+from .backend.operators import installation as installing
+from .editing import gesture
+from .editing import operators as editing
+from .editing import panel as editing_panel
+from .film import moves, paths, safe_zone
+from .film import panel as film_panel
+from .measuring import analysis
+from .measuring import panel as measuring_panel
+from .measuring.calibration import operators as calibration
+from .measuring.lengths import dimensions, laser
+from .measuring.lengths import panel as dimensions_panel
+from .measuring.levelling import logic as levelling
+from .measuring.planes import panel as planes_panel
+from .measuring.planes import report
+from .photos import info, session
+from .photos import panel as photos_panel
+from .photos.operators import depth_map, find_photo, generate, import_photos, queue
+from .rendering import engine, splat_scenes
+from .rendering.compositing import operators as compositing
+from .rendering.compositing import setup
+from .runtime import registration, tasks
 from .scene import display
+from .scene import operators as scene
+from .splat_files import operators as splat_files
+from .viewport import live, solid_points
+from .viewport import panel as viewport_panel
 
 _MODULES = (
     translations,
     preferences,
     properties,
     display,
-    photo_facts,
-    operators,
-    panels,
-    measuring,
+    info,
+    generate,
+    depth_map,
+    queue,
+    find_photo,
+    scene,
+    connection,
+    installing,
+    splat_files,
+    import_photos,
+    photos_panel,
+    analysis,
+    levelling,
+    calibration,
+    dimensions,
+    laser,
+    report,
+    measuring_panel,
+    dimensions_panel,
+    planes_panel,
     editing,
-    film,
+    gesture,
+    editing_panel,
+    moves,
+    paths,
+    safe_zone,
+    film_panel,
     backend_panel,
     session,
     installation,
     tasks,
-    solid_view,
+    solid_points,
     splat_scenes,
-    render_engine,
-    final_picture,
-    viewport,
+    engine,
+    compositing,
+    setup,
+    live,
+    viewport_panel,
 )
+"""In the order of registration: a panel after the panel that it hangs below."""
 
 
 def register() -> None:
     """Called by Blender when the extension is enabled."""
-    for module in _MODULES:
-        module.register()
+    registration.register(_MODULES)
 
 
 def unregister() -> None:
     """Called by Blender when the extension is disabled; leaves no timer, handler or thread behind."""
-    for module in reversed(_MODULES):
-        module.unregister()
+    registration.unregister(_MODULES)

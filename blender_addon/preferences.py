@@ -11,13 +11,13 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol.keys import load_or_create
 
-from .engines import ENGINE_ITEMS
+from .backend.engine_catalogue import ENGINE_ITEMS
 
 ADDON = __package__
 
 
 def _on_python(_: bpy.types.AddonPreferences, __: bpy.types.Context) -> None:
-    from .installation import forget_survey  # which reads these preferences
+    from .backend.installation import forget_survey  # which reads these preferences
 
     forget_survey()
 
@@ -83,7 +83,7 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
             row.operator("image_to_3d.copy_public_key", text="", icon="COPYDOWN")
         layout.prop(self, "engine")
         # The panel is built on these preferences.
-        from .backend_panel import draw_actions, draw_connection, draw_notice
+        from .backend.panel import draw_actions, draw_connection, draw_notice
 
         draw_connection(layout, context)
         draw_actions(layout, context)
@@ -104,12 +104,9 @@ def own_public_key() -> str:
         return str(error)
 
 
-def register() -> None:
-    """Register the preferences."""
-    bpy.utils.register_class(ImageTo3DPreferences)
+CLASSES = (ImageTo3DPreferences,)
 
 
-def unregister() -> None:
-    """Unregister the preferences."""
-    bpy.utils.unregister_class(ImageTo3DPreferences)
+def on_unregister() -> None:
+    """Forget the key."""
     own_public_key.cache_clear()

@@ -21,11 +21,13 @@ from bpy.props import (
     StringProperty,
 )
 
-from .editing.state import Editing
-from .engines import ENGINE_ITEMS
-from .measuring import dimension_state, inspection_state, state
-from .render_settings import FinalPicture, RenderSettings
-from .scene import display, filled
+from .backend.engine_catalogue import ENGINE_ITEMS
+from .editing.properties import Editing
+from .measuring import properties as state
+from .measuring.lengths import properties as dimension_state
+from .measuring.planes import properties as inspection_state
+from .rendering.properties import FinalPicture, RenderSettings
+from .scene import display, fill_display
 
 
 class Recipe(bpy.types.PropertyGroup):
@@ -198,7 +200,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     filled: EnumProperty(
         name="Filled",
         description="Points that no photo shows: the background continued behind depth edges",
-        items=filled.MODES,
+        items=fill_display.MODES,
         default="SHOW",
         update=_on_display,
     )
@@ -257,7 +259,7 @@ def has_photo(root: bpy.types.Object) -> bool:
     return bool(recipe.photo_path if recipe.source == "FILE" else recipe.image)
 
 
-_CLASSES = (
+CLASSES = (
     *state.CLASSES,
     *dimension_state.CLASSES,
     *inspection_state.CLASSES,
@@ -271,17 +273,13 @@ _CLASSES = (
 )
 
 
-def register() -> None:
-    """Register the groups and hang them onto scenes and objects."""
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
+def on_register() -> None:
+    """Hang the groups onto scenes and objects."""
     bpy.types.Scene.image_to_3d = PointerProperty(type=SceneSettings)
     bpy.types.Object.image_to_3d = PointerProperty(type=ObjectSettings)
 
 
-def unregister() -> None:
-    """Undo :func:`register`; stored values stay in the file."""
+def on_unregister() -> None:
+    """Undo :func:`on_register`; stored values stay in the file."""
     del bpy.types.Object.image_to_3d
     del bpy.types.Scene.image_to_3d
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)

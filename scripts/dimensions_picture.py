@@ -53,7 +53,7 @@ def _picture(args: argparse.Namespace, home: Path) -> int:
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.extensions.package_install_files(filepath=str(extension), repo="user_default", enable_on_install=True)
-    session = importlib.import_module(f"{MODULE}.session").current()
+    session = importlib.import_module(f"{MODULE}.photos.session").current()
     scene = bpy.context.scene
     recipe = scene.image_to_3d.recipe
     recipe.photo_path, recipe.depth_path = str(SAMPLE / "photo.jpg"), str(SAMPLE / "depth_mm.png")

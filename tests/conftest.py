@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
-SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
+for _folder in (
+    "scripts",
+    "tests/support",
+    "tests/blender/support",
+):  # the scripts import each other, and tests import them
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / _folder))
 
-sys.path.insert(0, str(REPOSITORY / "scripts"))  # the scripts import each other, and tests import them
+from paths import SAMPLE, SHARED  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

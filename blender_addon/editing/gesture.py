@@ -15,10 +15,11 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty
 from gpu_extras.batch import batch_for_shader
 
-from image_to_3d.core import selecting
+from image_to_3d.core.cloud import selecting
 
-from .. import session
-from ..scene import edits, pointcloud
+from ..photos import session
+from ..scene import edits
+from ..scene import points as pointcloud
 from .operators import Edits
 
 _CIRCLE_CORNERS = 64
@@ -177,16 +178,4 @@ def _view_of(area: bpy.types.Area, region: bpy.types.Region) -> bpy.types.Region
     return space.region_3d
 
 
-_CLASSES = (IMAGE_TO_3D_OT_select_points,)
-
-
-def register() -> None:
-    """Register the operator."""
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Undo :func:`register`."""
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+CLASSES = (IMAGE_TO_3D_OT_select_points,)

@@ -11,10 +11,11 @@ from bpy.app.translations import pgettext_rpt as rpt_
 from bpy.app.translations import pgettext_tip as tip_
 from bpy.props import BoolProperty, EnumProperty
 
-from image_to_3d.core import selecting
+from image_to_3d.core.cloud import selecting
 
-from .. import handlers, session
-from ..scene import edits, pointcloud
+from ..photos import session
+from ..scene import edits
+from ..scene import points as pointcloud
 
 
 class Edits:
@@ -200,7 +201,7 @@ def _on_deleted(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
                 edits.remove_box(obj)
 
 
-_CLASSES = (
+CLASSES = (
     IMAGE_TO_3D_OT_add_crop_box,
     IMAGE_TO_3D_OT_apply_crop,
     IMAGE_TO_3D_OT_remove_crop_box,
@@ -210,18 +211,4 @@ _CLASSES = (
     IMAGE_TO_3D_OT_restore_all,
 )
 
-_HANDLERS = (("depsgraph_update_post", _on_deleted),)
-
-
-def register() -> None:
-    """Register the operators, and watch for deleted boxes."""
-    for cls in _CLASSES:
-        bpy.utils.register_class(cls)
-    handlers.add(_HANDLERS)
-
-
-def unregister() -> None:
-    """Undo :func:`register`."""
-    handlers.remove(_HANDLERS)
-    for cls in reversed(_CLASSES):
-        bpy.utils.unregister_class(cls)
+HANDLERS = (("depsgraph_update_post", _on_deleted),)

@@ -9,8 +9,8 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from image_to_3d.blender.camera import BlenderView, view_from_camera
 from image_to_3d.core import CameraPath, ErrorCode, ImageTo3DError
-from image_to_3d.core.blender_camera import BlenderView, view_from_camera
 
 _DISPLAY_METRES = 0.3
 

@@ -8,11 +8,11 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
-from image_to_3d.core.axes import points_to_opencv
-from image_to_3d.core.trajectories import TrajectoryOptions, trajectory
+from image_to_3d.core.cameras.axes import points_to_opencv
+from image_to_3d.core.cameras.trajectories import TrajectoryOptions, trajectory
 
-from .. import session
-from ..scene import build, camera, pointcloud
+from ..photos import session
+from ..scene import build, camera, points
 from . import keyframes
 
 MOVES = [
@@ -68,7 +68,7 @@ class IMAGE_TO_3D_OT_add_camera_move(bpy.types.Operator):
 def add(
     scene: bpy.types.Scene, root: bpy.types.Object, move: str, frames: int, strength: float, label: str
 ) -> bpy.types.Object:
-    """A camera below ``root`` that makes a move of :data:`~image_to_3d.core.trajectories.TRAJECTORIES`.
+    """A camera below ``root`` that makes a move of :data:`~image_to_3d.core.cameras.trajectories.TRAJECTORIES`.
 
     Args:
         scene: takes the camera, the size of the picture and the length of the move.
@@ -119,8 +119,8 @@ def photo(root: bpy.types.Object, metres_per_unit: float) -> tuple[np.ndarray, I
             f"{root.name} has no camera that a move could start from.",
             "Make it from a photo, or press Update to get its camera back.",
         )
-    positions = points_to_opencv(pointcloud.read(found.points, "position")) * np.float32(metres_per_unit)
-    return positions, camera.photo_intrinsics(found.camera, size), pointcloud.read(found.points, "opacity")
+    positions = points_to_opencv(points.read(found.points, "position")) * np.float32(metres_per_unit)
+    return positions, camera.photo_intrinsics(found.camera, size), points.read(found.points, "opacity")
 
 
 CLASSES = (IMAGE_TO_3D_OT_add_camera_move,)

@@ -9,12 +9,12 @@ import numpy as np
 from bpy.props import EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
+from image_to_3d.blender.camera import camera_from_view
+from image_to_3d.blender.points import similarity
 from image_to_3d.core import Camera, CameraPath, ErrorCode, ImageTo3DError
-from image_to_3d.core.blender_camera import camera_from_view
-from image_to_3d.core.blender_points import similarity
 from image_to_3d.io.camera_paths import read_camera_path, write_camera_path
 
-from .. import session
+from ..photos import session
 from ..scene import camera
 from . import keyframes
 

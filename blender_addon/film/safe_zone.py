@@ -12,11 +12,11 @@ from bpy.app.translations import pgettext_iface as iface_
 from mathutils import Matrix
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.core.axes import points_to_blender, points_to_opencv
-from image_to_3d.core.safe_zone import SafeZone, safe_zone
+from image_to_3d.core.cameras.axes import points_to_blender, points_to_opencv
+from image_to_3d.core.cameras.safe_zone import SafeZone, safe_zone
 
-from .. import handlers, session
 from ..measuring import scale
+from ..photos import session
 from ..scene import edits
 from ..viewport import notice
 from . import moves
@@ -245,21 +245,19 @@ def _draw() -> None:
     notice.draw(bpy.context, sentence(bpy.context), row=1)  # above the live preview's
 
 
-_HANDLERS = (("frame_change_post", _on_frame),)
+HANDLERS = (("frame_change_post", _on_frame),)
 _drawing: Any = None
 
 
-def watch() -> None:
+def on_register() -> None:
     """Look at every frame of an animation from now on."""
     global _drawing
-    handlers.add(_HANDLERS)
     _drawing = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
 
 
-def stop_watching() -> None:
-    """Undo :func:`watch`."""
+def on_unregister() -> None:
+    """Undo :func:`on_register`."""
     bpy.types.SpaceView3D.draw_handler_remove(_drawing, "WINDOW")
-    handlers.remove(_HANDLERS)
 
 
 CLASSES = (IMAGE_TO_3D_OT_show_safe_zone, IMAGE_TO_3D_OT_hide_safe_zone, IMAGE_TO_3D_OT_check_camera_move)

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_to_3d.core import ImageTo3DError
-from image_to_3d.core.levelling import Gravity, camera_angles, find_gravity
-from image_to_3d.core.planes import Plane, classify, find_planes
-from image_to_3d.core.surface import SurfaceGrid
+from image_to_3d.core.surfaces.levelling import Gravity, camera_angles, find_gravity
+from image_to_3d.core.surfaces.planes import Plane, classify, find_planes
+from image_to_3d.core.surfaces.surface import SurfaceGrid
 
-from .. import handlers, session
+from ..photos import session
 from ..scene import build
-from . import cloud
+from . import stored_cloud
 
 _KEPT = 4
 _SAMPLES = 16
@@ -91,7 +91,7 @@ def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = No
             session.current().background.run(lambda: found, then)
         return
     key = _key(root)
-    stored = cloud.read(root)
+    stored = stored_cloud.read(root)
     metric = stored.picture.provenance.metric or root.image_to_3d.calibration.calibrated
     _cache.under_way.add(key)
 
@@ -134,7 +134,7 @@ def gravity_of(root: bpy.types.Object, analysis: Analysis) -> Gravity:
     """
     levelling = root.image_to_3d.levelling
     if levelling.levelled:
-        return analysis.with_up(cloud.direction_to_camera_frame(root, (0, 0, 1)), levelling.sd_deg)
+        return analysis.with_up(stored_cloud.direction_to_camera_frame(root, (0, 0, 1)), levelling.sd_deg)
     if analysis.gravity is None:
         assert analysis.refusal is not None
         raise analysis.refusal
@@ -143,7 +143,7 @@ def gravity_of(root: bpy.types.Object, analysis: Analysis) -> Gravity:
 
 def _key(root: bpy.types.Object) -> tuple[Any, ...] | None:
     """Changes with the points: the data-block, their number and a sample of their places."""
-    if not cloud.measurable(root):
+    if not stored_cloud.measurable(root):
         return None
     try:
         data = build.find(root).points.data
@@ -169,15 +169,9 @@ def _on_load(*_: Any) -> None:
     forget()
 
 
-_HANDLERS = (("load_pre", _on_load),)
+HANDLERS = (("load_pre", _on_load),)
 
 
-def register() -> None:
-    """Forget with every file that is loaded."""
-    handlers.add(_HANDLERS)
-
-
-def unregister() -> None:
-    """Undo :func:`register`."""
-    handlers.remove(_HANDLERS)
+def on_unregister() -> None:
+    """Forget everything."""
     forget()

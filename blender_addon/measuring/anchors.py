@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import bpy
 
-from image_to_3d.core.anchors import Anchor
+from image_to_3d.core.lengths.anchors import Anchor
 
-from . import state
+from . import properties as state
 
 
 def set_anchor(stored: state.Anchor, anchor: Anchor) -> None:

@@ -13,9 +13,9 @@ from mathutils import Matrix, Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
-from .. import session
+from ..photos import session
 from ..scene import build
-from .chosen import shown_root
+from .active_photo import shown_root
 
 NAVIGATION = {
     "MIDDLEMOUSE",

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import bpy
 
+from image_to_3d.blender.length_labels import Units, length_label
 from image_to_3d.core import Provenance
-from image_to_3d.core.calibration import Scale, engine_scale
-from image_to_3d.core.length_labels import Units, length_label
-from image_to_3d.core.measuring import CONFIDENCE_95, Length
+from image_to_3d.core.lengths.calibration import Scale, engine_scale
+from image_to_3d.core.lengths.measuring import CONFIDENCE_95, Length
 
-from . import cloud
+from . import stored_cloud
 
 _BY_HAND = 1e-3
 """Relative difference between a root's scale and its calibration from which on somebody has scaled it since."""
@@ -26,7 +26,7 @@ def of(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
     Raises:
         ImageTo3DError: ``bad_request`` if the root is stretched unevenly, sheared or mirrored.
     """
-    factor = cloud.world_scale(root, scene)
+    factor = stored_cloud.world_scale(root, scene)
     prior = of_engine(root)
     calibration = root.image_to_3d.calibration
     if not calibration.calibrated or scaled_by_hand(root, factor):
@@ -39,7 +39,7 @@ def of_engine(root: bpy.types.Object) -> Scale:
     """The scale as the engine claims it, of a measurable root."""
     outcome = root.image_to_3d.outcome
     provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)
-    return engine_scale(provenance, cloud.intrinsics(root))
+    return engine_scale(provenance, stored_cloud.intrinsics(root))
 
 
 def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:

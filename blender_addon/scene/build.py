@@ -12,14 +12,15 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from image_to_3d.blender.points import BlenderPoints
+from image_to_3d.blender.surface import BlenderSurface, stored_uvs
 from image_to_3d.core import Intrinsics
-from image_to_3d.core.blender_points import BlenderPoints
-from image_to_3d.core.blender_surface import BlenderSurface, stored_uvs
 from image_to_3d.protocol.messages import Result
 
 from .. import properties
-from ..photo_source import PhotoSource
-from . import camera, display, edits, materials, pointcloud
+from ..photos.source import PhotoSource
+from . import camera, display, edits, materials
+from . import points as pointcloud
 from . import surface as surfaces
 
 _ROOT_METRES = 0.25

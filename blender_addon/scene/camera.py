@@ -9,13 +9,13 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from image_to_3d.blender.camera import BlenderLens, BlenderView, intrinsics_from_lens, lens_from_intrinsics
 from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
-from image_to_3d.core.axes import camera_to_world_blender
-from image_to_3d.core.blender_camera import BlenderLens, BlenderView, intrinsics_from_lens, lens_from_intrinsics
-from image_to_3d.core.photo_head import PhotoHead, Upright, read_head
-from image_to_3d.io.photo_head import photo_head
+from image_to_3d.core.cameras.axes import camera_to_world_blender
+from image_to_3d.core.imaging.photo_header import PhotoHead, Upright, read_head
+from image_to_3d.io.photo_header import photo_head
 
-from ..photo_source import PhotoSource
+from ..photos.source import PhotoSource
 
 _DISPLAY_METRES = 0.3
 _CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own

@@ -12,8 +12,8 @@ import bpy
 import gpu
 from bpy.app.handlers import persistent
 
-from .. import handlers
-from . import filled, native_splats, splats
+from . import fill_display
+from .splats import ellipsoids, native
 
 MODES = [
     ("POINTS", "Points", "The point cloud. Snapping and the Ruler find the surface, which renders leave out"),
@@ -58,13 +58,15 @@ def apply(root: bpy.types.Object, fresh: Collection[bpy.types.Object] = ()) -> N
         if shown != settings.shown or obj in fresh:
             _set_visibility(obj, mode, replaced)
         if obj.image_to_3d.role == "POINTS":
-            filled.apply(obj, settings.filled)
-            native_splats.show(obj, mode == "SPLATS")
-            splats.modifier(obj, mode == "SPLATS" and not native_splats.shown(obj), settings.viewport_share)
+            fill_display.apply(obj, settings.filled)
+            native.show(obj, mode == "SPLATS")
+            ellipsoids.modifier(obj, mode == "SPLATS" and not native.shown(obj), settings.viewport_share)
     settings.shown = shown
     if mode == "SPLATS":
         for scene in root.users_scene:
-            scene.cycles.transparent_max_bounces = max(scene.cycles.transparent_max_bounces, splats.TRANSPARENT_BOUNCES)
+            scene.cycles.transparent_max_bounces = max(
+                scene.cycles.transparent_max_bounces, ellipsoids.TRANSPARENT_BOUNCES
+            )
 
 
 def _set_visibility(obj: bpy.types.Object, mode: str, replaced: bool) -> None:
@@ -87,16 +89,6 @@ def _after_load(*_: Any) -> None:
             apply(root)
 
 
-_HANDLERS = [("load_post", _after_load)]
+HANDLERS = [("load_post", _after_load)]
 if hasattr(bpy.app.handlers, "blend_import_post"):  # Blender ≥ 4.3
-    _HANDLERS.append(("blend_import_post", _after_load))
-
-
-def register() -> None:
-    """Look at files that are opened from now on."""
-    handlers.add(_HANDLERS)
-
-
-def unregister() -> None:
-    """Undo :func:`register`."""
-    handlers.remove(_HANDLERS)
+    HANDLERS.append(("blend_import_post", _after_load))

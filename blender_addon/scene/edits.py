@@ -15,10 +15,12 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from image_to_3d.core import ErrorCode, ImageTo3DError, selecting
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core.cloud import selecting
 
 from .. import properties
-from . import nodes, pointcloud
+from . import node_trees
+from . import points as pointcloud
 
 NAME = "Image to 3D Edits"
 REMOVED = "removed"
@@ -276,7 +278,7 @@ def show(root: bpy.types.Object) -> None:
     """Give points and surface the modifier that leaves out what is marked or cropped, or take it away where nothing is."""
     settings = root.image_to_3d.editing
     for obj in filter(None, objects(root)):
-        found = nodes.modifier(obj, NAME)
+        found = node_trees.modifier(obj, NAME)
         if not settings.removed and settings.crop_box is None:
             if found is not None:
                 obj.modifiers.remove(found)
@@ -285,7 +287,7 @@ def show(root: bpy.types.Object) -> None:
             found = obj.modifiers.new("Edits", "NODES")
             found.node_group = _tree()
             obj.modifiers.move(len(obj.modifiers) - 1, 0)
-        nodes.set_inputs(found, {"Crop Box": settings.crop_box, "Remove Inside": settings.crop_inside})
+        node_trees.set_inputs(found, {"Crop Box": settings.crop_box, "Remove Inside": settings.crop_inside})
 
 
 def _tree() -> bpy.types.NodeTree:
@@ -311,23 +313,23 @@ def _tree() -> bpy.types.NodeTree:
     link(tree.nodes.new("GeometryNodeInputPosition").outputs[0], inside_box.inputs["Vector"])
     link(inverse.outputs["Matrix"], inside_box.inputs["Transform"])
     parts = tree.nodes.new("ShaderNodeSeparateXYZ")
-    link(nodes.vector_math(tree, "ABSOLUTE", inside_box.outputs[0]).outputs[0], parts.inputs[0])
-    farthest = nodes.math(tree, "MAXIMUM", nodes.math(tree, "MAXIMUM", *parts.outputs[:2]), parts.outputs[2])
-    outside = nodes.math(tree, "GREATER_THAN", farthest, 1.0)
+    link(node_trees.vector_math(tree, "ABSOLUTE", inside_box.outputs[0]).outputs[0], parts.inputs[0])
+    farthest = node_trees.math(tree, "MAXIMUM", node_trees.math(tree, "MAXIMUM", *parts.outputs[:2]), parts.outputs[2])
+    outside = node_trees.math(tree, "GREATER_THAN", farthest, 1.0)
     # A box that was deleted has no size.
-    size = nodes.vector_math(tree, "LENGTH", box.outputs["Scale"]).outputs["Value"]
-    there = nodes.math(tree, "GREATER_THAN", size, 0.0)
-    cut = nodes.math(
+    size = node_trees.vector_math(tree, "LENGTH", box.outputs["Scale"]).outputs["Value"]
+    there = node_trees.math(tree, "GREATER_THAN", size, 0.0)
+    cut = node_trees.math(
         tree,
         "MULTIPLY",
         there,
-        nodes.math(tree, "ABSOLUTE", nodes.math(tree, "SUBTRACT", outside, start.outputs["Remove Inside"])),
+        node_trees.math(tree, "ABSOLUTE", node_trees.math(tree, "SUBTRACT", outside, start.outputs["Remove Inside"])),
     )
-    marked = nodes.math(tree, "GREATER_THAN", nodes.attribute(tree, REMOVED, "INT"), 0.5)
+    marked = node_trees.math(tree, "GREATER_THAN", node_trees.attribute(tree, REMOVED, "INT"), 0.5)
     removed = tree.nodes.new("GeometryNodeDeleteGeometry")
     removed.domain = "POINT"
     link(start.outputs["Geometry"], removed.inputs["Geometry"])
-    link(nodes.math(tree, "MAXIMUM", marked, cut), removed.inputs["Selection"])
+    link(node_trees.math(tree, "MAXIMUM", marked, cut), removed.inputs["Selection"])
     link(removed.outputs[0], end.inputs[0])
     return tree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .pointcloud import COLOUR
+from .points import COLOUR
 
 NAME = "Image to 3D Points"
 

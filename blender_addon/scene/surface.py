@@ -7,10 +7,10 @@ from collections.abc import Generator
 import bpy
 import numpy as np
 
-from image_to_3d.core.blender_surface import BlenderSurface
+from image_to_3d.blender.surface import BlenderSurface
 
 from .edits import POINT
-from .pointcloud import COLOUR, discard, finished
+from .points import COLOUR, discard, finished
 
 _NAME = "Image to 3D Surface"
 _UVS = "UVMap"

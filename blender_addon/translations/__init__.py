@@ -61,7 +61,7 @@ def _pattern(english: str) -> re.Pattern[str]:
     return re.compile("".join("(.*?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)), re.DOTALL)
 
 
-def register() -> None:
+def on_register() -> None:
     """Give Blender the tables."""
     tables = {
         name: {(context, english): word for english, word in language.words().items() for context in _CONTEXTS}
@@ -70,7 +70,7 @@ def register() -> None:
     bpy.app.translations.register(__package__, tables)
 
 
-def unregister() -> None:
+def on_unregister() -> None:
     """Take them back."""
     bpy.app.translations.unregister(__package__)
     _templates.cache_clear()

@@ -13,16 +13,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Event
 from image_to_3d.protocol.messages import Accepted, DropScene
 
-from .. import session, splat_scenes
-from .colours import ViewTransform
+from ..photos import session
+from ..rendering import splat_scenes
 from .overlay import Painter, lens_of
 from .stream import RETRY_SECONDS, Stream, clock, view_of
+from .view_transform import ViewTransform
 
 log = logging.getLogger(__name__)
 
@@ -364,13 +366,35 @@ def _tick() -> float | None:
     return interval
 
 
-def start() -> None:
+@persistent
+def _before_load(*_: Any) -> None:
+    current().close_streams()
+
+
+@persistent
+def _before_save(*_: Any) -> None:
+    current().show_points()  # the file must not hold what is hidden only for the moment
+
+
+@persistent
+def _after_save(*_: Any) -> None:
+    start_timer()
+
+
+HANDLERS = (
+    ("load_pre", _before_load),
+    ("save_pre", _before_save),
+    ("save_post", _after_save),
+)
+
+
+def on_register() -> None:
     """Make the preview, which is off at first."""
     global _preview
     _preview = LivePreview()
 
 
-def stop() -> None:
+def on_unregister() -> None:
     """Turn it off for good."""
     global _preview
     if bpy.app.timers.is_registered(_tick):

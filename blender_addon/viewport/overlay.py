@@ -183,7 +183,7 @@ class Picture:
     """A streamed picture on the graphics card.
 
     Args:
-        packed: (H, W, 2), see :func:`~image_to_3d.core.preview.pack_frame`.
+        packed: (H, W, 2), see :func:`~image_to_3d.blender.preview.pack_frame`.
         lens: of the view that it was taken of.
         back: metres that its camera stood behind that view.
         metres_per_unit: of the scene.

@@ -12,13 +12,13 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from image_to_3d.blender.camera import camera_from_matrices
+from image_to_3d.blender.preview import Resolution, pack_frame, scaled
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.core.blender_camera import camera_from_matrices
-from image_to_3d.core.preview import Resolution, pack_frame, scaled
 from image_to_3d.protocol import ConnectionLost, Endpoint, FrameThread
 from image_to_3d.protocol.messages import Frame, Instance, Render, camera_message
 
-from .. import splat_scenes
+from ..rendering import splat_scenes
 from .overlay import Lens, Picture
 
 STILL_SECONDS = 0.15

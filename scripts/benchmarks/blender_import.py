@@ -72,7 +72,7 @@ def _inside_blender(extension: str) -> dict[str, Any]:
     from bl_ext.user_default.image_to_3d.properties import values
 
     from image_to_3d.core import GaussianCloud, Intrinsics
-    from image_to_3d.core.gaussians import Grid
+    from image_to_3d.core.cloud.gaussians import Grid
     from image_to_3d.protocol.messages import Result, cloud_fields
 
     def cloud() -> GaussianCloud:

@@ -77,7 +77,8 @@ def _photo(addon: Any, path: str) -> Any:
     import bpy
     import numpy as np
 
-    from image_to_3d.core import GaussianCloud, Intrinsics, blender_points
+    from image_to_3d.blender import points as blender_points
+    from image_to_3d.core import GaussianCloud, Intrinsics
     from image_to_3d.protocol.messages import Result, cloud_fields
 
     stored = np.load(path)
@@ -98,7 +99,7 @@ class _Viewport:
         import bpy
         import gpu
 
-        self.live, self.session = addon.viewport.live.current(), addon.session.current()
+        self.live, self.session = addon.viewport.live.current(), addon.photos.session.current()
         self.size = width, height
         self.offscreen = gpu.types.GPUOffScreen(width, height)
         area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")

@@ -13,9 +13,9 @@ from PIL import Image
 
 from image_to_3d.cli import render_outputs
 from image_to_3d.core import Camera, GaussianCloud, Grid, Intrinsics
-from image_to_3d.core.depth_maps import inverse_depth, resample_inverse_depth
-from image_to_3d.core.lifting import lift
-from image_to_3d.core.trajectories import TrajectoryOptions, trajectory
+from image_to_3d.core.cameras.trajectories import TrajectoryOptions, trajectory
+from image_to_3d.core.cloud.lifting import lift
+from image_to_3d.core.depth.depth_maps import inverse_depth, resample_inverse_depth
 from image_to_3d.io.depth import load_depth
 from image_to_3d.io.photo import load_photo
 from image_to_3d.render import Instance, RenderSettings, choose_renderer

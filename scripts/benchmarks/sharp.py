@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from plyfile import PlyData, PlyElement
 
-from image_to_3d.core import GaussianCloud, Grid, ImageTo3DError, Intrinsics, quaternion
-from image_to_3d.core.colour import linear_to_srgb, rgb_to_sh0
+from image_to_3d.core import GaussianCloud, Grid, ImageTo3DError, Intrinsics
+from image_to_3d.core.cloud import quaternion
+from image_to_3d.core.imaging.colour import linear_to_srgb, rgb_to_sh0
 from image_to_3d.engines import torch_runtime, weights
 from image_to_3d.engines.base import EngineOptions
 from image_to_3d.engines.sharp.composer import NdcGaussians

@@ -34,8 +34,8 @@ def main() -> None:
     recipe = scene.image_to_3d.recipe
     recipe.photo_path, recipe.depth_path, recipe.engine = JOB["photo"], JOB["depth"], "depth-map"
     bpy.ops.image_to_3d.generate()
-    addon.session.current().wait(300)
-    root = bpy.data.objects[addon.session.current().last_root]
+    addon.photos.session.current().wait(300)
+    root = bpy.data.objects[addon.photos.session.current().last_root]
     built = addon.scene.build.find(root)
 
     bpy.context.view_layer.update()

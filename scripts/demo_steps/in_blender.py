@@ -27,7 +27,7 @@ def main(job: dict) -> int:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with _timed(seconds, "install"):
         bpy.ops.extensions.package_install_files(filepath=job["extension"], repo="user_default", enable_on_install=True)
-    session = importlib.import_module(f"{MODULE}.session")
+    session = importlib.import_module(f"{MODULE}.photos.session")
     build = importlib.import_module(f"{MODULE}.scene.build")
     from image_to_3d.core import ImageTo3DError
 
@@ -71,10 +71,10 @@ class _timed:  # noqa: N801 - reads like a keyword
 
 def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
     """What the imported scene says about itself, measured between world positions of its points."""
-    from image_to_3d.core import axes
+    from image_to_3d.core.cameras import axes
 
     camera = importlib.import_module(f"{MODULE}.scene.camera")
-    pointcloud = importlib.import_module(f"{MODULE}.scene.pointcloud")
+    pointcloud = importlib.import_module(f"{MODULE}.scene.points")
     outcome = built.root.image_to_3d.outcome
     local = pointcloud.read(built.points, "position").astype(np.float64)
     matrix = np.array(built.points.matrix_world)

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_to_3d.core.intrinsics import Intrinsics
+from image_to_3d.core.cameras.intrinsics import Intrinsics
 from image_to_3d.engines.lite.depth import estimate_depth
 from image_to_3d.engines.lite.network import LiteNetwork
 from image_to_3d.engines.lite.weights import load_network

@@ -66,12 +66,12 @@ def make_sample(addon: ModuleType, density: str = "FULL") -> Generator[float, No
     bpy.ops.image_to_3d.generate()
     bpy.ops.ed.undo_push(message="Settings")
     yield from finished(addon)
-    return bpy.data.objects[addon.session.current().last_root]
+    return bpy.data.objects[addon.photos.session.current().last_root]
 
 
 def finished(addon: ModuleType) -> Iterator[float]:
     """Until the add-on has nothing under way."""
-    session = addon.session.current()
+    session = addon.photos.session.current()
     while session.busy:
         yield 0.05
     if session.failure is not None:

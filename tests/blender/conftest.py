@@ -21,10 +21,8 @@ from types import ModuleType
 import pytest
 
 from bpy_process import leave
+from paths import BACKEND_PYTHON, REPOSITORY, SAMPLE
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
-BACKEND_PYTHON = os.environ.get("IMAGE_TO_3D_TEST_PYTHON", "")
 _STATUS = pytest.StashKey[int]()
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 
@@ -114,12 +112,12 @@ def fresh_blender(request: pytest.FixtureRequest) -> Iterator[None]:
 
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     bpy.ops.ed.undo_push(message="Start")
-    package.session.current().failure = None
+    package.photos.session.current().failure = None
     preferences = package.preferences.get()
     for key in ("location", "command", "idle_minutes", "address", "server_key", "engine"):
         preferences.property_unset(key)
     yield
-    package.session.current().cancel()
+    package.photos.session.current().cancel()
 
 
 @pytest.fixture
@@ -137,7 +135,7 @@ class Panel:
 
         self.bpy = bpy
         self.package = package
-        self.session = package.session.current()
+        self.session = package.photos.session.current()
 
     @property
     def recipe(self):

@@ -101,13 +101,13 @@ def test_disabling_leaves_nothing_behind_and_enabling_works(panel, addon) -> Non
     try:
         assert not any(thread.name == "image-to-3d client" for thread in threading.enumerate())
         assert hooks() < enabled_hooks
-        assert not bpy.app.timers.is_registered(addon.session._tick)
+        assert not bpy.app.timers.is_registered(addon.photos.session._tick)
         assert not hasattr(bpy.types.Scene, "image_to_3d") and not hasattr(bpy.types, "IMAGE_TO_3D_PT_main")
         assert session.job is None
     finally:
         addon_utils.enable(name)
     assert hooks() == enabled_hooks
-    panel.session = addon.session.current()
+    panel.session = addon.photos.session.current()
     panel.choose_sample()
     assert panel.generate().points is not None
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_images import with_orientation
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
-SAMPLE = Path(__file__).resolve().parents[1] / "data" / "living_a"
+from paths import SAMPLE  # noqa: E402
+from photos import with_orientation  # noqa: E402
 
 
 class Notes:
@@ -80,10 +80,10 @@ def draw(addon):
         while True:
             notes = Notes()
             cls.draw(SimpleNamespace(layout=notes), context)
-            new, more = addon.photo_facts._photos.collect()
+            new, more = addon.photos.info._photos.collect()
             if not (new or more):
                 break
-            while addon.photo_facts.collect():
+            while addon.photos.info.collect():
                 time.sleep(0.01)
         return notes
 
@@ -122,7 +122,7 @@ def test_a_small_picture_stands_upright(panel_without_backend, addon, draw, tmp_
     path.write_bytes(with_orientation((SAMPLE / "photo.jpg").read_bytes(), 6))
     panel_without_backend.recipe.photo_path = str(path)
     draw("main")
-    photos = addon.photo_facts._photos
+    photos = addon.photos.info._photos
     (key,) = [key for key in photos.previews if "sideways" in key]
     width, height = photos.previews[key].image_size
     assert width < height, "turned, once Blender has read it"
@@ -136,7 +136,7 @@ def test_a_photo_that_is_not_there_can_be_found_again(panel, draw, tmp_path: Pat
     root = panel.generate().root
     now.parent.mkdir()
     moved.rename(now)
-    panel.package.photo_facts._photos.entries.clear()  # as after opening the file again
+    panel.package.photos.info._photos.entries.clear()  # as after opening the file again
     notes = draw("recipe", root)
     asked = notes.named("find_photo")
     assert (
@@ -228,7 +228,7 @@ def test_weights_that_are_missing_are_those_of_the_engine_that_failed(panel, dra
 
 
 def test_size_and_focal_length_stand_beside_the_small_picture(panel_without_backend, draw, monkeypatch) -> None:
-    monkeypatch.setattr(panel_without_backend.package.photo_facts, "icon", lambda path: 7)  # 0 without a window
+    monkeypatch.setattr(panel_without_backend.package.photos.info, "icon", lambda path: 7)  # 0 without a window
     panel_without_backend.recipe.photo_path = str(SAMPLE / "photo.jpg")
     notes = draw("main")
     assert notes.icons and {"960 × 640 px", "26.0 mm (from photo)"} <= set(notes.texts)
@@ -254,13 +254,13 @@ def test_the_image_editor_says_what_it_will_do_with_its_image(
     package = panel_without_backend.package
     monkeypatch.setattr(panel_without_backend.session, "welcome", None)
     monkeypatch.setenv("IMAGE_TO_3D_BACKEND", "")
-    monkeypatch.setattr(package.backend_process, "EXECUTABLE", "nowhere-to-be-found")
+    monkeypatch.setattr(package.backend.process, "EXECUTABLE", "nowhere-to-be-found")
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
-    package.backend_panel.look_again()
+    package.backend.panel.look_again()
     panel_without_backend.recipe.photo_path = "/another.jpg"
     panel_without_backend.recipe.engine = "sharp"
     notes = draw("image_editor", image=bpy.data.images.load(str(SAMPLE / "photo.jpg")))
-    package.backend_panel.look_again()
+    package.backend.panel.look_again()
     assert "26.0 mm, 69° wide (from the photo)" in notes.text and "research only" in notes.text
     assert notes.named("generate_shown") and notes.named("install_backend") and "/another.jpg" not in notes.text
     assert draw("image_editor").named("generate_shown")

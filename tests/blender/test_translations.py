@@ -54,11 +54,11 @@ def test_a_sentence_with_values_is_found_by_its_template(addon) -> None:
 
 
 def test_every_stage_of_the_backend_is_translated(addon, monkeypatch) -> None:
-    assert addon.jobs.stage_text("waiting, 2 before this") == "Waiting, 2 before this"
+    assert addon.photos.job.stage_text("waiting, 2 before this") == "Waiting, 2 before this"
     monkeypatch.setattr(addon.translations, "sentence", lambda text: translated(addon, text))
-    assert addon.jobs.stage_text("waiting, 2 before this") == "正在等待，前面还有 2 个"
+    assert addon.photos.job.stage_text("waiting, 2 before this") == "正在等待，前面还有 2 个"
     for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack"):
-        assert addon.jobs.stage_text(stage) in addon.translations.zh_hans.words()
+        assert addon.photos.job.stage_text(stage) in addon.translations.zh_hans.words()
 
 
 def test_sentences_stay_english_in_an_english_interface(addon) -> None:
@@ -74,7 +74,7 @@ def test_sentences_stay_english_in_an_english_interface(addon) -> None:
     ],
 )
 def test_wrapping_loses_nothing_and_fits(addon, text: str) -> None:
-    rows = addon.layouts.wrapped(text, 20)
+    rows = addon.ui.widgets.wrapped(text, 20)
     assert "".join(rows).replace(" ", "") == text.replace(" ", "")
     assert all(sum(1 + (letter > "\u2e80") for letter in row) <= 22 for row in rows)
     assert not any(row[0] in "，。" for row in rows)
@@ -84,7 +84,7 @@ def test_the_tables_reach_blender_and_leave_it(addon, monkeypatch) -> None:
     calls = []
     fake = type("T", (), {"register": lambda self, name, t: calls.append(t), "unregister": lambda self, name: None})()
     monkeypatch.setattr(addon.translations, "bpy", type("B", (), {"app": type("A", (), {"translations": fake})}))
-    addon.translations.register()
+    addon.translations.on_register()
     (tables,) = calls
     assert set(tables) == {"zh_HANS", "zh_CN"}
     for table in tables.values():

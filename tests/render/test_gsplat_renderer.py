@@ -14,14 +14,14 @@ import types
 import numpy as np
 import pytest
 import torch
-from raster_golden import Arrays
-from scenes import random_camera, random_cloud
 
 from image_to_3d.core import Camera, ImageTo3DError, Intrinsics
-from image_to_3d.core.trajectories import look_at
+from image_to_3d.core.cameras.trajectories import look_at
 from image_to_3d.render import Instance, RenderSettings, choose_renderer, gsplat_renderer
 from image_to_3d.render.gsplat_renderer import GsplatRenderer, probe
 from image_to_3d.render.reference import ReferenceRenderer
+from raster_golden import Arrays
+from render_scenes import random_camera, random_cloud
 
 CALLS: list[dict] = []
 
@@ -41,7 +41,7 @@ def rasterization(
         assert covars.shape == (n, 3, 3) and quats is None and scales is None
         variances, axes = torch.linalg.eigh(covars.double())
         axes[torch.linalg.det(axes) < 0, :, 0] *= -1
-        from image_to_3d.core.quaternion import from_matrix
+        from image_to_3d.core.cloud.quaternion import from_matrix
 
         quats = torch.as_tensor(from_matrix(axes.numpy()))
         scales = variances.clamp(min=0).sqrt()

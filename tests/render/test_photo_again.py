@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from image_to_3d.core import Camera
-from image_to_3d.core.colour import linear_to_srgb8
-from image_to_3d.core.lifting import lift
+from image_to_3d.core.cloud.lifting import lift
+from image_to_3d.core.imaging.colour import linear_to_srgb8
 from image_to_3d.io.depth import load_depth
 from image_to_3d.io.photo import load_photo
 from image_to_3d.render import Instance
 from image_to_3d.render.cpu import CpuRenderer
-
-SAMPLE = Path(__file__).resolve().parents[1] / "data" / "living_a"
+from paths import SAMPLE
 
 
 def test_the_sample_room_from_its_own_camera_is_its_photo():

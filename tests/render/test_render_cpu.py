@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scenes import random_camera, random_cloud
 
 from image_to_3d.core import Camera, GaussianCloud, Grid, Intrinsics
-from image_to_3d.core.quaternion import from_matrix, multiply
-from image_to_3d.core.trajectories import look_at
+from image_to_3d.core.cameras.trajectories import look_at
+from image_to_3d.core.cloud.quaternion import from_matrix, multiply
 from image_to_3d.render import Instance, RenderSettings, cpu
 from image_to_3d.render.cpu import CpuRenderer
 from image_to_3d.render.detail import coarser
 from image_to_3d.render.reference import ReferenceRenderer
+from render_scenes import random_camera, random_cloud
 
 CPU, REFERENCE = CpuRenderer(), ReferenceRenderer()
 
@@ -87,7 +87,7 @@ def _similarity(seed: int) -> tuple[np.ndarray, float, np.ndarray]:
     rng = np.random.default_rng(seed)
     axis = rng.standard_normal(4)
     axis[0] += 3
-    from image_to_3d.core.quaternion import normalise, to_matrix
+    from image_to_3d.core.cloud.quaternion import normalise, to_matrix
 
     R, scale = to_matrix(normalise(axis)), float(rng.uniform(0.5, 2))
     matrix = np.eye(4)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from raster_golden import LOOSE, STRICT, errors, golden_cases, load, needs_golden
 
 from image_to_3d.render import Instance, RenderSettings
 from image_to_3d.render.cpu import CpuRenderer
 from image_to_3d.render.reference import ReferenceRenderer
+from raster_golden import LOOSE, STRICT, errors, golden_cases, load, needs_golden
 
 pytestmark = needs_golden
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backend_process import Backend, running_backend
 
+from backend_process import Backend, running_backend
 from image_to_3d.protocol import Client
 
 

@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 import pytest
 import zmq
-from backend_process import TESTS, Backend, report, running_backend, scripted, wait_until
 
+from backend_process import Backend, report, running_backend, scripted, wait_until
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import Client, ClientThread, ConnectionLost, Endpoint, published
 from image_to_3d.protocol import messages as m
@@ -30,6 +30,7 @@ from image_to_3d.protocol.endpoint import published_path
 from image_to_3d.protocol.keys import AuthorisedClients, KeyPair, load_or_create
 from image_to_3d.protocol.wire import decode_reply, encode
 from image_to_3d.server.shared_folder import SharedFolder
+from paths import SUPPORT
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and permissions of POSIX")
 SOAK_SECONDS = float(os.environ.get("IMAGE_TO_3D_SOAK_SECONDS", "600"))
@@ -331,7 +332,7 @@ while True: client.receive(1.0)
 @POSIX
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_jobs_of_a_client_that_vanishes_are_dropped(backend: Backend, how: int) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(TESTS)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, str(SUPPORT)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline() == "sent\n"
         with Client() as client:
@@ -517,7 +518,7 @@ def test_no_room_for_a_result_is_a_reply(own_home: Path) -> None:
 def test_a_full_disk_while_a_ply_is_written_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        f"sys.path.insert(0, {str(TESTS)!r});"
+        f"sys.path.insert(0, {str(SUPPORT)!r});"
         "from backend_with_test_engines import cloud_of; from image_to_3d.io.ply import write_ply;"
         "from image_to_3d.core.errors import ImageTo3DError\n"
         "try: write_ply(sys.argv[1], cloud_of(100_000))\n"

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend_process import report, running_backend, scripted, wait_until
 
+from backend_process import report, running_backend, scripted, wait_until
 from image_to_3d import core
-from image_to_3d.core.colour import linear_to_srgb, linear_to_srgb8
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
+from image_to_3d.core.imaging.colour import linear_to_srgb, linear_to_srgb8
 from image_to_3d.protocol import Client, ConnectionLost, FrameThread, published
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.client import frames_endpoint
 from image_to_3d.protocol.keys import load_or_create
 from image_to_3d.protocol.schema import from_plain, to_plain
 from image_to_3d.server.frame_encoding import encode_colour, encode_depth
-from image_to_3d.server.render_worker import camera_of
+from image_to_3d.server.workers.render_worker import camera_of
 
 EYE = [float(v) for v in np.eye(4).ravel()]
 

@@ -19,9 +19,9 @@ import numpy as np
 import psutil
 import pytest
 import zmq
-from backend_process import Backend, left_in, report, running_backend, sample_request, scripted, wait_until
 from PIL import Image
 
+from backend_process import Backend, left_in, report, running_backend, sample_request, scripted, wait_until
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import PROTOCOL_VERSION, Client, ClientThread, ConnectionLost, Endpoint, published
 from image_to_3d.protocol import messages as m

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend_process import SAMPLE, running_backend
-from sharp_recipe import MINI, write_checkpoint
 
+from backend_process import running_backend
 from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import Client
 from image_to_3d.protocol.messages import Predict, Result, bytes_blob
+from paths import SAMPLE
+from sharp_recipe import MINI, write_checkpoint
 
 
 def request(**changes) -> Predict:

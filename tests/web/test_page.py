@@ -29,16 +29,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from image_to_3d.core.hidden_layer import invented
+from image_to_3d.core.cloud.background_fill import invented
 from image_to_3d.io.ply import read_ply
+from paths import REPOSITORY, SAMPLE, SUPPORT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 if not (CHROMIUM and DRIVER):
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
 PATIENCE = 90
 
 DROP = """
@@ -56,7 +55,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page of its own process."""
     environment = os.environ | {"IMAGE_TO_3D_HOME": str(tmp_path_factory.mktemp("home"))}
     environment["PYTHONPATH"] = str(REPOSITORY / "backend")
-    program = Path(__file__).with_name("page_with_slow_engine.py")
+    program = SUPPORT / "page_with_slow_engine.py"
     process = subprocess.Popen(
         [sys.executable, program, "web", "--port", "0"], stderr=subprocess.PIPE, text=True, env=environment
     )

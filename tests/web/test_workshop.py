@@ -12,14 +12,14 @@ from PIL import Image
 
 from image_to_3d.cli import main
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, Provenance
-from image_to_3d.core.hidden_layer import invented
-from image_to_3d.core.lifting import lift
+from image_to_3d.core.cloud.background_fill import invented
+from image_to_3d.core.cloud.lifting import lift
 from image_to_3d.engines import registry
 from image_to_3d.engines.base import EngineInfo, Prediction
 from image_to_3d.io.ply import read_ply
 from image_to_3d.io.splat import read_splat
-from image_to_3d.web import workshop
-from image_to_3d.web.workshop import Order, Work, Workshop
+from image_to_3d.web import worker
+from image_to_3d.web.worker import Order, Work, Workshop
 
 
 class Step:
@@ -82,14 +82,14 @@ def test_an_order_becomes_a_heat_map_a_scene_and_a_ply(step, tmp_path: Path) -> 
 
 
 def test_the_viewer_gets_no_more_than_it_can_draw_and_the_file_gets_all(step, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(workshop, "VIEWED", 500)
+    monkeypatch.setattr(worker, "VIEWED", 500)
     made = Workshop(tmp_path / "out").make(Order(photo(tmp_path), "step", fill=False, legend=False), lambda *_: None)
     assert len(read_splat(made.splats)) <= 500 and len(read_ply(made.ply)) == 2400
     assert Image.open(made.heat_map).size == (60, 40)
 
 
 def test_the_engine_is_kept_and_only_the_last_results(step, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(workshop, "KEPT", 2)
+    monkeypatch.setattr(worker, "KEPT", 2)
     shop = Workshop(tmp_path / "out")
     names = [shop.make(Order(photo(tmp_path), "step"), lambda *_: None).name for _ in range(3)]
     assert step.made == 1 and step.unloaded == 0

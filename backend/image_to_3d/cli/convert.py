@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 def run(args: argparse.Namespace) -> int:
     """Read, write, say what came."""
-    from ..io.scenes import read_scene, write_scene
+    from ..io.gaussian_files import read_scene, write_scene
 
     if args.output.exists() and not args.overwrite:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{args.output} exists already.", "Use --overwrite to replace it.")

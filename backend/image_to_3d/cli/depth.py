@@ -98,7 +98,7 @@ class DepthEstimate:
 
     def inverse_depth(self) -> NDArray[np.floating]:
         """(H, W): larger is nearer in both cases."""
-        from ..core.depth_maps import inverse_depth
+        from ..core.depth.depth_maps import inverse_depth
 
         return inverse_depth(self.values) if self.metric else self.values
 
@@ -113,7 +113,7 @@ def estimate_depth(
     """
     import numpy as np
 
-    from ..core.depth_maps import inverse_depth, resample_inverse_depth
+    from ..core.depth.depth_maps import inverse_depth, resample_inverse_depth
     from ..engines.base import DisparityEngine
 
     start = time.perf_counter()
@@ -217,7 +217,7 @@ def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, photo: 
     """
     import numpy as np
 
-    from ..core.heat_maps import heat_map, heat_scale
+    from ..core.depth.heat_maps import heat_map, heat_scale
     from ..io.depth import write_depth_exr, write_depth_npy, write_depth_png, write_disparity_png
     from ..io.heat_map_pictures import side_by_side, with_legend
     from ..io.images import write_png

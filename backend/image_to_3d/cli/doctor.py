@@ -84,7 +84,7 @@ def _device(notes: list[str]) -> dict[str, Any]:
     import psutil
 
     from ..engines.base import EngineOptions
-    from ..server.inference import describe_device
+    from ..server.workers.inference import describe_device
 
     free = psutil.virtual_memory().available
     if free < LOW_MEMORY:
@@ -143,8 +143,8 @@ def _backend(problems: list[str]) -> dict[str, Any]:
 
 
 def _keys(problems: list[str]) -> dict[str, Any]:
+    from ..paths import config_folder
     from ..protocol.keys import AuthorisedClients, load_or_create
-    from ..protocol.paths import config_folder
 
     found: dict[str, Any] = {"folder": str(config_folder())}
     try:
@@ -188,7 +188,7 @@ def _extensions(notes: list[str]) -> list[dict[str, Any]]:
 
 
 def _folders(notes: list[str]) -> dict[str, Any]:
-    from ..protocol.paths import cache_folder, log_folder, runtime_folder
+    from ..paths import cache_folder, log_folder, runtime_folder
 
     cache = cache_folder()
     existing = next(p for p in (cache, *cache.parents) if p.exists())

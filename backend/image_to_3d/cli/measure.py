@@ -15,14 +15,14 @@ from .photos import load_depth_for, load_photo
 from .predict import make_engine
 
 if TYPE_CHECKING:
-    from ..core.calibration import Scale
-    from ..core.gaussians import GaussianCloud
-    from ..core.inspection import PlaneReport
-    from ..core.levelling import Gravity
-    from ..core.measuring import Length
-    from ..core.planes import Plane
-    from ..core.room import RoomReport
-    from ..core.surface import SurfaceGrid
+    from ..core.cloud.gaussians import GaussianCloud
+    from ..core.lengths.calibration import Scale
+    from ..core.lengths.measuring import Length
+    from ..core.surfaces.inspection import PlaneReport
+    from ..core.surfaces.levelling import Gravity
+    from ..core.surfaces.planes import Plane
+    from ..core.surfaces.room import RoomReport
+    from ..core.surfaces.surface import SurfaceGrid
 
 Pixel = tuple[float, float]
 
@@ -111,7 +111,7 @@ def load_cloud(args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
     Raises:
         ImageTo3DError: files that cannot be read, a photo without depth, a cloud without picture grid or camera.
     """
-    from ..io.scenes import is_scene, read_scene
+    from ..io.gaussian_files import is_scene, read_scene
 
     path = Path(args.scene)
     cloud, heading = (read_scene(path), None) if is_scene(path) else _cloud_of_photo(path, args)
@@ -176,12 +176,12 @@ def measure(
     """
     import numpy as np
 
-    from ..core.inspection import report_plane
-    from ..core.levelling import find_gravity, gravity_from_angles, level
-    from ..core.measuring import length_between, point_at
-    from ..core.planes import find_planes
-    from ..core.room import room_report
-    from ..core.surface import SurfaceGrid
+    from ..core.lengths.measuring import length_between, point_at
+    from ..core.surfaces.inspection import report_plane
+    from ..core.surfaces.levelling import find_gravity, gravity_from_angles, level
+    from ..core.surfaces.planes import find_planes
+    from ..core.surfaces.room import room_report
+    from ..core.surfaces.surface import SurfaceGrid
 
     everything = not (betweens or args.planes or args.room or polygons)
     grid, scale = calibrated(SurfaceGrid.from_cloud(cloud), cloud, args, known)
@@ -226,12 +226,12 @@ def calibrated(
     """The surface and what its metres are worth, after the known lengths.
 
     Raises:
-        ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.calibration`.
+        ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.lengths.calibration`.
     """
-    from ..core.calibration import engine_scale
-    from ..core.known_lengths import Known, bent, solve
-    from ..core.measuring import point_at
-    from ..core.planes import find_planes
+    from ..core.lengths.calibration import engine_scale
+    from ..core.lengths.known_lengths import Known, bent, solve
+    from ..core.lengths.measuring import point_at
+    from ..core.surfaces.planes import find_planes
 
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
@@ -248,8 +248,8 @@ def calibrated(
 
 
 def _tilt_and_azimuth(plane: Plane, measured: Measured) -> tuple[float | None, float | None]:
-    from ..core.inspection import azimuth
-    from ..core.planes import angle_between
+    from ..core.surfaces.inspection import azimuth
+    from ..core.surfaces.planes import angle_between
 
     if measured.gravity is None:
         return None, None

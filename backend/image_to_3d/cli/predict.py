@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core import GaussianCloud
-    from ..core.filtering import Filters
+    from ..core.cloud.filtering import Filters
     from ..engines.base import Engine, Prediction
     from ..io.photo import Photo
     from ..render import Renderer
@@ -97,7 +97,7 @@ def make_filters(args: argparse.Namespace) -> Filters:
     Raises:
         ImageTo3DError: ``image_unreadable``, ``image_too_large``: the mask.
     """
-    from ..core.filtering import Filters
+    from ..core.cloud.filtering import Filters
 
     return Filters(args.depth_max, args.alpha_threshold, args.max_gaussians, load_mask(args.mask))
 
@@ -182,7 +182,7 @@ def predict_file(
     Raises:
         ImageTo3DError: whatever goes wrong with this photo.
     """
-    from ..core.hidden_layer import with_fill
+    from ..core.cloud.background_fill import with_fill
     from ..io.ply import write_ply
 
     start = time.perf_counter()
@@ -223,7 +223,7 @@ def _success(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from ..core.hidden_layer import invented
+    from ..core.cloud.background_fill import invented
 
     z = cloud.positions[:, 2]
     depth_m = {"min": float(z.min()), "median": float(np.median(z)), "max": float(z.max())}

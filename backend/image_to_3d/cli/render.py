@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..core.cameras.trajectories import TRAJECTORIES
 from ..core.errors import Cancelled, ImageTo3DError
-from ..core.trajectories import TRAJECTORIES
 from . import EXIT_OK, EXIT_SOME_FAILED, render_outputs
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Render every scene; one that fails does not stop the others."""
     from ..io.camera_paths import read_camera_path
-    from ..io.scenes import read_scene
+    from ..io.gaussian_files import read_scene
     from ..render import choose_renderer
 
     if args.trajectory.lower().endswith(".json"):

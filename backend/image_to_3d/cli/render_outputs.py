@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import Camera, CameraPath, GaussianCloud, Intrinsics
-from ..core.camera import MAX_PICTURE_SIDE
-from ..core.colour import linear_to_srgb8, srgb_to_linear
+from ..core.cameras.camera import MAX_PICTURE_SIDE
+from ..core.cameras.trajectories import TRAJECTORIES, TrajectoryOptions, screen_size, trajectory
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..core.trajectories import TRAJECTORIES, TrajectoryOptions, screen_size, trajectory
+from ..core.imaging.colour import linear_to_srgb8, srgb_to_linear
 from ..io.camera_paths import read_camera_path, write_camera_path
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ class _Sinks:
 
     def write(self, number: int, frame: Frame) -> None:
         """One frame into all files."""
-        from ..core.colourmaps import depth_colours, film_farthest
+        from ..core.depth.colourmaps import depth_colours, film_farthest
         from ..io.depth import write_depth_exr, write_depth_png
         from ..io.images import srgb8_with_alpha, write_png
 

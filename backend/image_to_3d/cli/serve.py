@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted, told to stop, or idle for long enough."""
     from ..engines.base import EngineOptions
     from ..engines.registry import resolve
-    from ..server.instance import InstanceLock
     from ..server.service import Service, ServiceOptions
+    from ..server.single_instance import InstanceLock
 
     if args.idle_exit is not None and not args.idle_exit > 0:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-exit takes a positive number of minutes.")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _log_to_file() -> None:
-    from ..protocol.paths import log_folder, make_private
+    from ..paths import log_folder, make_private
 
     path = make_private(log_folder()) / "backend.log"
     handler = logging.handlers.RotatingFileHandler(

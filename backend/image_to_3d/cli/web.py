@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
             "Install it: pip install 'image-to-3d[web]'",
         )
     from ..engines.base import EngineOptions
-    from ..web import site
+    from ..web import app
 
     def on_address(address: str) -> None:
         print(f"Image to 3D is at {address} (Ctrl+C stops it)", file=sys.stderr, flush=True)
-        if args.host not in site.LOOPBACK:
+        if args.host not in app.LOOPBACK:
             print(
                 "Everyone who reaches this address can use the page: it has no password and no encryption.",
                 file=sys.stderr,
@@ -65,5 +65,5 @@ def run(args: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="image-to-3d-web-") as folder:
         options = EngineOptions(args.device, args.precision, args.checkpoint)
-        site.serve(Path(folder), args.host, args.port, options, args.engine, on_address)
+        app.serve(Path(folder), args.host, args.port, options, args.engine, on_address)
     return 0

@@ -1,9 +1,9 @@
 """The formulas of the project, in numpy only: no files, no network, no torch, no Blender."""
 
-from .camera import Camera, CameraPath
+from .cameras.camera import Camera, CameraPath
+from .cameras.intrinsics import FocalLength, Intrinsics
+from .cloud.gaussians import GaussianCloud, Grid, Provenance
 from .errors import Cancelled, ErrorCode, ImageTo3DError
-from .gaussians import GaussianCloud, Grid, Provenance
-from .intrinsics import FocalLength, Intrinsics
 
 __all__ = [
     "Camera",

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import GaussianCloud, Provenance
+from ..core.cloud.lifting import lift
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..core.lifting import lift
 from ..io.photo import Photo
 from .base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
 
@@ -80,12 +80,12 @@ def check_same_size(photo: Photo, depth: NDArray[np.float32]) -> None:
 def stretch_to_photo(depth: NDArray[np.float32], photo: Photo) -> NDArray[np.float32]:
     """A depth map of the same aspect (LiDAR phones deliver 256×192 for a 12-megapixel photo) at the photo's size.
 
-    Local planes are continued, depth edges stay sharp; see :func:`~image_to_3d.core.depth_maps.resample_inverse_depth`.
+    Local planes are continued, depth edges stay sharp; see :func:`~image_to_3d.core.depth.depth_maps.resample_inverse_depth`.
 
     Raises:
         ImageTo3DError: ``bad_request`` if the aspect differs by more than 1 %.
     """
-    from ..core.depth_maps import inverse_depth, resample_inverse_depth
+    from ..core.depth.depth_maps import inverse_depth, resample_inverse_depth
 
     height, width = depth.shape
     if abs(width * photo.height / (height * photo.width) - 1) > 0.01:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from .. import __version__
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..io.atomic import atomic_open
-from ..protocol.paths import cache_folder, config_folder, write_private
+from ..paths import cache_folder, config_folder, write_private
 
 State = Literal["ready", "weights_missing", "licence_not_accepted"]
 Origin = Literal["given", "environment", "cache", "torch hub"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.camera import CameraPath
+from ..core.cameras.camera import CameraPath
 from ..core.errors import ErrorCode, ImageTo3DError
 from .atomic import atomic_open
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..core.heat_maps import HeatScale, depth_marks, heat_map
+from ..core.depth.heat_maps import HeatScale, depth_marks, heat_map
 
 _GROUND, _INK = (255, 255, 255), (40, 40, 40)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..core.colour import linear_to_srgb8
+from ..core.imaging.colour import linear_to_srgb8
 from .atomic import atomic_open
 
 

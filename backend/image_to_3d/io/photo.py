@@ -17,14 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from ..core.cameras.intrinsics import FocalLength, Intrinsics, focal_from_exif, focal_from_fov, focal_from_mm35
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..core.intrinsics import (
-    FocalLength,
-    Intrinsics,
-    focal_from_exif,
-    focal_from_fov,
-    focal_from_mm35,
-)
 
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 256_000_000

@@ -24,9 +24,9 @@ class PlaneRow:
         name, photo: for people.
         tilt_deg: from horizontal; tilt_low_deg, tilt_high_deg: its 95 % interval.
         azimuth_deg: compass direction it faces.
-        area_m2, rms_mm, largest_deviation_mm: see :class:`~image_to_3d.core.inspection.PlaneReport`.
+        area_m2, rms_mm, largest_deviation_mm: see :class:`~image_to_3d.core.surfaces.inspection.PlaneReport`.
         points: cells of the picture that were used.
-        scale_state, scale_sd_percent: see :class:`~image_to_3d.core.calibration.Scale`.
+        scale_state, scale_sd_percent: see :class:`~image_to_3d.core.lengths.calibration.Scale`.
     """
 
     name: str

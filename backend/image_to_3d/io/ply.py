@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from plyfile import PlyData, PlyElement, PlyParseError
 
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
-from ..core.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
+from ..core.imaging.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
+from ._gaussian_rows import finite_cloud, unusable
 from .atomic import atomic_path
-from .rows import finite_cloud, unusable
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core import GaussianCloud, Provenance
-from ..core.colour import linear_to_srgb8, srgb8_to_linear
+from ..core.imaging.colour import linear_to_srgb8, srgb8_to_linear
+from ._gaussian_rows import finite_cloud, read_whole, unusable
 from .atomic import atomic_open
-from .rows import finite_cloud, read_whole, unusable
 
 ROW = np.dtype(
     [("position", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 3), ("opacity", "u1"), ("rotation", "u1", 4)]

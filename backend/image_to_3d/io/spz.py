@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import GaussianCloud, Provenance
-from ..core.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
 from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.imaging.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
+from ._gaussian_rows import finite_cloud, read_whole, unusable
 from .atomic import atomic_open
-from .rows import finite_cloud, read_whole, unusable
 
 MAGIC = 0x5053474E  # "NGSP", little-endian
 VERSION = 3

@@ -25,18 +25,8 @@ from .. import __version__
 from ..core.errors import ErrorCode, ImageTo3DError
 from .endpoint import Endpoint, published
 from .keys import KeyPair, load_or_create
-from .mapped import map_file
-from .messages import (
-    Accepted,
-    Cancel,
-    ErrorReply,
-    Hello,
-    Message,
-    Predict,
-    ProgressReport,
-    UploadScene,
-    Welcome,
-)
+from .mapped_files import map_file
+from .messages import Accepted, Cancel, ErrorReply, Hello, Message, Predict, ProgressReport, UploadScene, Welcome
 from .wire import IncompatibleVersion, WireError, decode_reply, encode, version_of
 
 HEARTBEAT_MS = 1000

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .paths import runtime_folder, write_private
+from ..paths import runtime_folder, write_private
 
 
 @dataclass(frozen=True)

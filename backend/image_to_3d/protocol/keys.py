@@ -16,7 +16,7 @@ import zmq
 from zmq.utils import z85
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .paths import config_folder, write_private
+from ..paths import config_folder, write_private
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from .. import core
-from ..core import GaussianCloud, Grid, Intrinsics, Provenance, picture_codec
+from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from ..core.imaging import frame_codec
 from .schema import JsonObject, SchemaError, array
 
 PROTOCOL_VERSION = 1
@@ -138,8 +139,8 @@ class CloudMessage(Message):
 
     Attributes:
         inverse_depth: how relative inverse depth became metres, see
-            :meth:`~image_to_3d.core.relative_depth.AffineInverseDepth.to_details`; None for engines with metres of their own.
-        invented_layers: layers of the grid that no photo shows, see :mod:`~image_to_3d.core.hidden_layer`.
+            :meth:`~image_to_3d.core.depth.relative_depth.AffineInverseDepth.to_details`; None for engines with metres of their own.
+        invented_layers: layers of the grid that no photo shows, see :mod:`~image_to_3d.core.cloud.background_fill`.
     """
 
     positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
@@ -246,7 +247,7 @@ class Predict(Message):
         alpha_threshold: drop Gaussians fainter than this.
         max_gaussians: merge down to at most so many.
         precision: see :class:`~image_to_3d.engines.base.EngineOptions`.
-        fill: see :func:`~image_to_3d.core.hidden_layer.with_fill`.
+        fill: see :func:`~image_to_3d.core.cloud.background_fill.with_fill`.
     """
 
     TYPE: ClassVar[str] = "predict"
@@ -431,7 +432,7 @@ class Frame(Message):
 @_reply
 @dataclass(frozen=True, eq=False)
 class CodedFrame(Message):
-    """A :class:`Frame` made small for a slow connection, see :mod:`image_to_3d.core.picture_codec`.
+    """A :class:`Frame` made small for a slow connection, see :mod:`image_to_3d.core.imaging.frame_codec`.
 
     Attributes:
         colour, depth: coded.
@@ -454,8 +455,8 @@ class CodedFrame(Message):
         if len(self.size) != 2 or not all(0 < n <= MAX_CODED_SIDE for n in self.size) or not len(self.colour):
             raise SchemaError("the size of a coded picture is not two positive numbers")
         try:
-            colour = picture_codec.decode_colour(self.colour, *self.size)
-            depth = picture_codec.decode_depth(self.depth, *self.size)
+            colour = frame_codec.decode_colour(self.colour, *self.size)
+            depth = frame_codec.decode_depth(self.depth, *self.size)
         except ValueError as error:
             raise SchemaError(str(error)) from None
         return Frame(self.frame, self.size, colour, depth, self.seconds)

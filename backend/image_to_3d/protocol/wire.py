@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .mapped import is_name, layout
+from .mapped_files import is_name, layout
 from .messages import PROTOCOL_VERSION, REPLIES, REQUESTS, Message
 from .schema import SchemaError, array_fields, build, to_plain
 

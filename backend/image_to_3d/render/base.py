@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.camera import Camera
+from ..core.cameras.camera import Camera
 
 MIN_ALPHA = 1.0 / 255.0
 """A Gaussian is skipped on a pixel where it is more transparent than this."""

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import quaternion
-from ..core.camera import Camera
+from ..core.cameras.camera import Camera
+from ..core.cloud import quaternion
 from ..core.errors import ErrorCode, ImageTo3DError
 from .base import DEFAULT_SETTINGS, TILE, Frame, Instance, RenderSettings, Splats, make_frame
 

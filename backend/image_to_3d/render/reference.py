@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import quaternion
-from ..core.camera import Camera
+from ..core.cameras.camera import Camera
+from ..core.cloud import quaternion
 from .base import (
     DEFAULT_SETTINGS,
     LAYER_THICKNESS,

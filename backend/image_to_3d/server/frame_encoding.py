@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from ..core.colour import linear_to_srgb
+from ..core.imaging.colour import linear_to_srgb
 from ..render.base import MIN_ALPHA
 
 _STEPS = 1 << 14  # fine enough that no 8-bit level is off by more than the rounding of a tie

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ..core.cloud.background_fill import with_fill
+from ..core.cloud.filtering import Filters
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..core.filtering import Filters
-from ..core.hidden_layer import with_fill
 from ..engines.base import Engine, EngineOptions, Progress
 from ..engines.registry import resolve
 from ..io.depth import clean_depth, decode_depth

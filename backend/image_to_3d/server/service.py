@@ -26,7 +26,7 @@ from ..engines.weights import WEIGHTS
 from ..protocol import endpoint as endpoints
 from ..protocol.endpoint import Endpoint
 from ..protocol.keys import AuthorisedClients, load_or_create
-from ..protocol.mapped import new_name
+from ..protocol.mapped_files import new_name
 from ..protocol.messages import (
     PROTOCOL_VERSION,
     Accepted,
@@ -51,11 +51,8 @@ from ..protocol.messages import (
 from ..protocol.messages import Frame as FrameReply
 from ..protocol.schema import to_plain
 from ..protocol.wire import WireError, decode_reply, decode_request, encode, frames_from_file, point_to_file
-from . import inference, rendering
-from .allocator import release_free_memory
 from .jobs import Job, JobQueue, RenderJob, RenderQueue
-from .pipes import Tag, number, split_key
-from .rendering import MakeRenderer, default_renderer
+from .malloc_trim import release_free_memory
 from .scenes import DEFAULT_BUDGET_BYTES, Scene, SceneStore, content_id
 from .shared_folder import SharedFolder
 from .sockets import (
@@ -70,7 +67,10 @@ from .sockets import (
     key_of,
     reachable,
 )
-from .worker_process import DEAD, WorkerProcess
+from .workers import inference, rendering
+from .workers.channel import Tag, number, split_key
+from .workers.handle import DEAD, WorkerProcess
+from .workers.rendering import MakeRenderer, default_renderer
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.mapped import map_file, new_name, write_blobs
-from ..protocol.paths import make_private, runtime_folder
-from .instance import lock
+from ..paths import make_private, runtime_folder
+from ..protocol.mapped_files import map_file, new_name, write_blobs
+from .single_instance import lock
 
 MIN_MEMORY_BYTES = 1_000_000_000
 """A file system in memory is used if it has so much room: containers often give it 64 MB only."""

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ..engines.registry import engine_states
-from .workshop import Made, Order, Work, Workshop
+from .worker import Made, Order, Work, Workshop
 
 TITLE = "Image to 3D"
 VIEWER_HEIGHT = 520

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...core.intrinsics import DIAGONAL_35MM, Intrinsics
+from ...core.cameras.intrinsics import DIAGONAL_35MM, Intrinsics
 from .network import STRIDE, LiteNetwork, ray_grid
 from .upsampling import joint_bilateral, sharpen
 

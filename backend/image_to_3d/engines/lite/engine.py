@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...core import ErrorCode, ImageTo3DError, Provenance
-from ...core.lifting import lift
+from ...core.cloud.lifting import lift
 from ...io.photo import Photo
 from .. import torch_runtime
 from ..base import EngineOptions, Prediction, Progress, no_progress

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from ...core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError, Intrinsics, Provenance
-from ...core.guided_upsampling import upsample_to_photo
-from ...core.hidden_layer import fill_behind_edges
-from ...core.lifting import MAX_GAUSSIANS, grid_size, lift
-from ...core.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
+from ...core.cloud.background_fill import fill_behind_edges
+from ...core.cloud.lifting import MAX_GAUSSIANS, grid_size, lift
+from ...core.depth.guided_upsampling import upsample_to_photo
+from ...core.depth.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
@@ -199,14 +199,14 @@ def lift_disparity(
 
     The disparity is brought to the photo's grid with sharp edges, becomes depth by 1/z = a d + b, every cell is lifted, and what
     lies just behind depth edges is filled. a, b and what they rest on are recorded in ``provenance.details["inverse_depth"]``, from
-    which known lengths can solve them anew (:func:`~image_to_3d.core.relative_depth.change_inverse_depth`).
+    which known lengths can solve them anew (:func:`~image_to_3d.core.depth.relative_depth.change_inverse_depth`).
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
         disparity: (h, w) finite, larger is nearer, of the same view; any size, any unit.
         intrinsics: of the photo.
         provenance: recorded in the cloud, with additions.
-        affine: how disparity becomes depth; by default :func:`~image_to_3d.core.relative_depth.assume` tells.
+        affine: how disparity becomes depth; by default :func:`~image_to_3d.core.depth.relative_depth.assume` tells.
     """
     height, width = pixels.shape[:2]
     rows, cols = grid_size(width, height, MAX_GAUSSIANS)

@@ -80,5 +80,5 @@ def _logit(p: Tensor) -> Tensor:
 
 
 def _srgb_to_linear(c: Tensor) -> Tensor:
-    """The formula of :func:`image_to_3d.core.colour.srgb_to_linear`, on the device."""
+    """The formula of :func:`image_to_3d.core.imaging.colour.srgb_to_linear`, on the device."""
     return torch.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)

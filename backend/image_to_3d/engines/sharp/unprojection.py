@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...core.intrinsics import Intrinsics
+from ...core.cameras.intrinsics import Intrinsics
 from .composer import NdcGaussians
 
 _SWEEPS = 4

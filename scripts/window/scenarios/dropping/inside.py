@@ -14,7 +14,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session = addon.session.current()
+    session = addon.photos.session.current()
     bpy.context.scene.image_to_3d.recipe.engine = "lite"
     yield from window.show("empty")
     while session.job is None:  # dropped, and chosen in the menu, by the other side

@@ -14,7 +14,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, edits = addon.session.current(), addon.scene.edits
+    session, edits = addon.photos.session.current(), addon.scene.edits
     root = yield from window.make_sample(addon, "QUARTER")
     points, surface = edits.objects(root)
     surface.hide_set(True)

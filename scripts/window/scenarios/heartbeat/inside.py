@@ -46,7 +46,7 @@ def steps() -> Iterator[float]:
 
     measured = {"empty scene, all drawn anew": (yield from _measure(addon, _draw_all))}
     measured["photo, no viewport"] = yield from _measure(addon, _generate)
-    root = bpy.data.objects[addon.session.current().last_root]
+    root = bpy.data.objects[addon.photos.session.current().last_root]
     if root.image_to_3d.outcome.points != GAUSSIANS:
         raise RuntimeError(f"{root.image_to_3d.outcome.points} points")
     measured["update, no viewport"] = yield from _measure(addon, _update)
@@ -63,14 +63,18 @@ def steps() -> Iterator[float]:
 
 def _watch(addon: ModuleType) -> None:
     """Time what the add-on does on the main thread."""
-    addon.session._tick = _timed("timer", addon.session._tick)
-    painter = addon.solid_view._painter
+    addon.photos.session._tick = _timed("timer", addon.photos.session._tick)
+    painter = addon.viewport.solid_points._painter
     painter.stop()
     painter._draw = _timed("draw handler", painter._draw)
     painter.start()
     for name in ("_read_on", "_batch"):
-        setattr(addon.solid_view, name, _timed(f"solid_view.{name}", getattr(addon.solid_view, name)))
-    addon.solid_view._Cloud.carry_on = _timed("solid_view._Cloud.carry_on", addon.solid_view._Cloud.carry_on)
+        setattr(
+            addon.viewport.solid_points, name, _timed(f"solid_view.{name}", getattr(addon.viewport.solid_points, name))
+        )
+    addon.viewport.solid_points._Cloud.carry_on = _timed(
+        "solid_view._Cloud.carry_on", addon.viewport.solid_points._Cloud.carry_on
+    )
 
 
 def _timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,13 +115,13 @@ def _beat(seconds: float) -> Iterator[float]:
 
 def _busy(addon: ModuleType) -> Iterator[float]:
     start = time.monotonic()
-    while addon.session.current().busy:
-        job = addon.session.current().job
+    while addon.photos.session.current().busy:
+        job = addon.photos.session.current().job
         if job is not None:
             _stages.setdefault(job.stage, round(time.monotonic() - start, 2))
         yield 0.005
-    if addon.session.current().failure is not None:
-        raise addon.session.current().failure
+    if addon.photos.session.current().failure is not None:
+        raise addon.photos.session.current().failure
 
 
 def _generate(addon: ModuleType) -> Iterator[float]:
@@ -146,7 +150,7 @@ def _remove_all() -> None:
 
 def _edit(addon: ModuleType) -> Iterator[float]:
     """Milliseconds of each operator, best of three, and of the setting that hides the sky."""
-    root = bpy.data.objects[addon.session.current().last_root]
+    root = bpy.data.objects[addon.photos.session.current().last_root]
     region = window.region("WINDOW")
     path = [{"name": "", "loc": loc, "time": 0.0} for loc in ((200, 200), (600, 500))]
     box = functools.partial(bpy.ops.image_to_3d.select_points, shape="BOX", path=path)

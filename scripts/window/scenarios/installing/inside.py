@@ -21,7 +21,7 @@ def steps() -> Iterator[float]:
     start = time.monotonic()
     addon = window.install()
     times["extension into Blender"] = time.monotonic() - start
-    panel = addon.backend_panel.IMAGE_TO_3D_PT_backend
+    panel = addon.backend.panel.IMAGE_TO_3D_PT_backend
     bpy.utils.unregister_class(panel)
     panel.bl_options = set()  # open, so that it is on the pictures
     bpy.utils.register_class(panel)
@@ -29,7 +29,7 @@ def steps() -> Iterator[float]:
     addon.preferences.get().python = os.environ.get("IMAGE_TO_3D_WINDOW_PYTHON", "")
     yield 0.5
     window.open_tab()
-    session, tasks = addon.session.current(), addon.tasks
+    session, tasks = addon.photos.session.current(), addon.runtime.tasks
     yield from window.show("empty")
 
     bpy.ops.image_to_3d.test_connection()
@@ -43,7 +43,7 @@ def steps() -> Iterator[float]:
     while session.busy or session.welcome is not None:
         yield 0.05
     session.forget_backend()
-    addon.backend_panel.look_again()
+    addon.backend.panel.look_again()
     window.redraw()
     yield 1.5
     yield from window.show("missing")
@@ -52,7 +52,7 @@ def steps() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")
     ):
         bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT")
-    while addon.installation.survey(look=False) is None:
+    while addon.backend.installation.survey(look=False) is None:
         yield 0.1
     yield 1.0
     yield from window.show("question")
@@ -96,4 +96,4 @@ def steps() -> Iterator[float]:
     while tasks.current() is not None:
         yield 0.1
     times["Remove"] = time.monotonic() - start
-    yield from window.show("removed", state=addon.installation.state(), times=times)
+    yield from window.show("removed", state=addon.backend.installation.state(), times=times)

@@ -14,7 +14,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, recipe = addon.session.current(), bpy.context.scene.image_to_3d.recipe
+    session, recipe = addon.photos.session.current(), bpy.context.scene.image_to_3d.recipe
     yield from window.show("empty")
 
     photo, letter = window.SAMPLE / "photo.jpg", window.SAMPLE / "letter.jpg"

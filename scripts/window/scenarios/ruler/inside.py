@@ -35,7 +35,7 @@ def _door() -> dict:
 
 def _rays(addon, root, pixels: list[list[float]]) -> list[Vector]:
     """Directions in which pixels of the photo look, in the world."""
-    k = addon.measuring.cloud.intrinsics(root)
+    k = addon.measuring.stored_cloud.intrinsics(root)
     turn = root.matrix_world.to_3x3()
     return [turn @ Vector(((u - k.cx) / k.fx, 1.0, -(v - k.cy) / k.fy)) for u, v in pixels]
 
@@ -53,7 +53,7 @@ def _by_mouse(addon, root) -> Iterator[float]:
         "area": window.view_area(),
         "region": window.region("UI"),
     }
-    objects = addon.measuring.dimension_objects
+    objects = addon.measuring.lengths.dimension_objects
     (u0, v0), (u1, v1) = _door()["uv"]
     with bpy.context.temp_override(**pressed):
         bpy.ops.image_to_3d.laser("INVOKE_DEFAULT", directions="NORMAL")
@@ -93,7 +93,7 @@ def steps() -> Iterator[float]:
     window.open_tab()
     yield from window.show("empty")
     yield from _make(addon)
-    root = bpy.data.objects[addon.session.current().last_root]
+    root = bpy.data.objects[addon.photos.session.current().last_root]
     root.image_to_3d.display = "SURFACE"
     window.look_through_camera("SOLID")
     window.view_area().spaces.active.shading.color_type = "TEXTURE"
@@ -106,7 +106,7 @@ def steps() -> Iterator[float]:
     true_ends = _on_surface(addon, root, _door()["uv"])
     yield from window.show("before", ends=[_on_screen(end) for end in true_ends])
 
-    rulers = addon.measuring.rulers
+    rulers = addon.measuring.lengths.rulers
     while not rulers.all_of(bpy.context.scene):
         yield 0.1
     (ruler,) = rulers.all_of(bpy.context.scene)
@@ -132,7 +132,7 @@ def steps() -> Iterator[float]:
 
     yield from _by_mouse(addon, root)
     bpy.ops.image_to_3d.calibrate(ruler=0, length=2.01)
-    while addon.session.current().busy:
+    while addon.photos.session.current().busy:
         yield 0.05
     (ruler,) = rulers.all_of(bpy.context.scene)
     while addon.measuring.analysis.known(root) is None:

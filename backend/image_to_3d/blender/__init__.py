@@ -1,0 +1,1 @@
+"""Arrays as Blender stores them: points, surface, camera, figures of dimensions. numpy only; Blender itself is not needed."""

@@ -1,0 +1,1 @@
+"""Cameras: intrinsics and focal lengths, axes, poses, moves, and how far a move may go."""

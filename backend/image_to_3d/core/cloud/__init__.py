@@ -1,0 +1,1 @@
+"""Clouds of Gaussians: made, filtered, selected, filled behind edges."""

@@ -1,0 +1,1 @@
+"""Depth maps: resizing, relative depth made metric, and pictures of them."""

@@ -1,0 +1,1 @@
+"""Lengths with their intervals: measuring, calibrating, and measuring again."""

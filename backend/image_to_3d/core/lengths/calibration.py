@@ -1,0 +1,224 @@
+"""What an engine's metres are worth, and how known lengths correct them.
+
+A metric engine or depth camera leaves one unknown, a factor. An engine with relative inverse depth d leaves two, 1/z = a d + b.
+Planes stay planes for every a and b (both keep inverse depth affine in the picture), so planarity alone cannot tell b; the
+*angles* between planes can: with t = b / a a plane m of the relative picture becomes m + t (0, 0, 1), and floor and walls that
+should be perpendicular are so for one t only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..cameras.intrinsics import Intrinsics
+from ..cloud.gaussians import Provenance
+from ..errors import ErrorCode, ImageTo3DError
+from ..surfaces.surface import Array, Float64
+
+ScaleState = Literal["engine", "assumed", "calibrated"]
+
+ENGINE_SCALE_SD = {"depth-map": 0.03, "sharp": 0.10, "lite": 0.35}
+"""Relative standard deviation assumed for the scale of a metric engine.
+
+An assumption, not a measurement: nobody has published how well SHARP's scale is known, and a depth file may come from a LiDAR
+phone (1 %) or another network (5 % and more)."""
+
+_UNKNOWN_ENGINE_SD = 0.10
+_RELATIVE_ENGINE_SD = 0.50
+_SQUARE_SD_DEG = 1.5
+_SQUARE_LIMIT_DEG = 10.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What lengths of an engine have to be multiplied with, and how sure that is.
+
+    Attributes:
+        state: ``engine`` (its own claim), ``assumed`` (focal length assumed, or an engine without metres), ``calibrated``.
+        relative_sd: relative standard deviation of the scale.
+        focal_sd: relative standard deviation of the focal length.
+        factor: true length = factor · engine's length.
+        lateral_share: share of the calibrating lengths that lies across the line of sight; 0 if not calibrated.
+        residuals_m: true − calibrated length of each known length, metres.
+    """
+
+    state: ScaleState
+    relative_sd: float
+    focal_sd: float
+    factor: float = 1.0
+    lateral_share: float = 0.0
+    residuals_m: tuple[float, ...] = ()
+
+
+def focal_sd(source: str | None, mm35: float) -> float:
+    """Relative standard deviation of a focal length by its source.
+
+    ``exif35`` is rounded to a whole millimetre (± 0.29 mm); ``exif`` multiplies the real focal length of a phone by a typical
+    8.4, which differs by 10 % between phones; ``assumed`` is a guess among lenses of 24 to 50 mm; ``user`` and cameras stored in
+    a file count as calibrated.
+    """
+    if source == "exif35":
+        return float(np.hypot(0.29 / mm35, 0.005))
+    return {"exif": 0.10, "assumed": 0.20}.get(source or "user", 0.005)
+
+
+def engine_scale(provenance: Provenance, intrinsics: Intrinsics, relative_sd: float | None = None) -> Scale:
+    """The scale of a cloud as its engine claims it.
+
+    Args:
+        provenance: of the cloud.
+        intrinsics: of its photo.
+        relative_sd: of the scale, where somebody knows better than :data:`ENGINE_SCALE_SD`.
+    """
+    mm35 = intrinsics.fx * float(np.hypot(36.0, 24.0)) / float(np.hypot(intrinsics.width, intrinsics.height))
+    sd_f = focal_sd(provenance.focal_source, mm35)
+    if relative_sd is None:
+        prior = ENGINE_SCALE_SD.get(provenance.engine, _UNKNOWN_ENGINE_SD)
+        relative_sd = prior if provenance.metric else _RELATIVE_ENGINE_SD
+    assumed = provenance.focal_source == "assumed" or not provenance.metric
+    return Scale("assumed" if assumed else "engine", relative_sd, sd_f)
+
+
+@dataclass(frozen=True)
+class KnownLength:
+    """A length somebody has measured, and what the engine says about it.
+
+    Attributes:
+        true_m: the true length, metres.
+        measured_m: the engine's, metres.
+        measured_sd_m: its standard deviation from its two ends.
+        lateral_share: share of it that lies across the line of sight.
+        true_sd_m: of the true length; a tape is good to about 2 mm.
+    """
+
+    true_m: float
+    measured_m: float
+    measured_sd_m: float
+    lateral_share: float = 1.0
+    true_sd_m: float = 0.002
+
+
+def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
+    """One factor from one or several known lengths by weighted least squares.
+
+    With several the residuals count: where they are larger than the stated uncertainties explain, the result is as uncertain
+    as they say.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` without known lengths or with one that is not positive, or of no extent in the scene.
+    """
+    if not known:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "There is no known length to calibrate with.", "Give at least one.")
+    true, measured = np.array([k.true_m for k in known]), np.array([k.measured_m for k in known])
+    if not (np.isfinite(true) & (true > 0)).all():
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Give it in metres.")
+    sd = np.array([k.measured_sd_m for k in known])
+    if not (measured > 1e-6).all():
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, "The two ends of a known length are the same point.", "Choose two points far apart."
+        )
+    factor, weights = float(np.median(true / measured)), np.ones(len(known))
+    for _ in range(3):  # the ends' uncertainty is stated in the engine's metres
+        weights = 1.0 / (np.array([k.true_sd_m for k in known]) ** 2 + (factor * sd) ** 2 + 1e-12)
+        factor = float(np.sum(weights * true * measured) / np.sum(weights * measured**2))
+    residuals = true - factor * measured
+    relative_sd = 1.0 / (factor * float(np.sqrt(np.sum(weights * measured**2))))
+    if len(known) > 1:
+        relative_sd *= max(1.0, float(np.sqrt(np.sum(weights * residuals**2) / (len(known) - 1))))
+    influence = weights * measured**2
+    share = float(np.sum(influence * [k.lateral_share for k in known]) / np.sum(influence))
+    return Scale("calibrated", relative_sd, scale.focal_sd, factor, share, tuple(float(r) for r in residuals))
+
+
+@dataclass(frozen=True, eq=False)
+class DisparityCalibration:
+    """1/z = a · d + b for relative inverse depth d (:class:`~image_to_3d.core.depth.relative_depth.AffineInverseDepth`).
+
+    Attributes:
+        a, b: 1/m per unit of d, and 1/m.
+        relative_sd: typical relative standard deviation of depths that follow.
+        residuals_m: true − calibrated length of each known length, metres.
+    """
+
+    a: float
+    b: float
+    relative_sd: float
+    residuals_m: tuple[float, ...]
+
+
+def calibrate_disparity(
+    disparity: Array,
+    known: Sequence[tuple[Array, Array, float]],
+    planes: Sequence[Array] = (),
+) -> DisparityCalibration:
+    """Scale and shift of relative inverse depth from known lengths and from right angles between planes.
+
+    Lengths weigh with 1 % of their size, each pair of planes that comes within 10° of perpendicular or parallel with 1.5°; other
+    pairs do not count. One length and no such pair is not enough.
+
+    Args:
+        disparity: (rows, cols) relative inverse depth d, larger is nearer; NaN is unknown.
+        known: (point, point, metres) of known lengths, the points (3,) of the relative picture: ray / d.
+        planes: m (3,) of planes of the relative picture, m · ray = d, as ``Plane.m`` of planes found in 1/d.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if there is no known length, or if the shift remains open.
+    """
+    if not known:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "There is no known length to calibrate with.", "Give at least one.")
+    d = np.asarray(disparity, np.float64)
+    values = d[np.isfinite(d) & (d > 0)]
+    low, middle = (float(x) for x in np.quantile(values, (0.02, 0.5)))
+    ends = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b, _ in known]
+    true = np.array([metres for *_, metres in known])
+    m = np.array([np.asarray(plane, np.float64) for plane in planes]).reshape(-1, 3)
+
+    def lengths(t: float) -> Float64:
+        # position = ray / d, so ray / (d + t) = position / (1 + t z).
+        return np.array([np.linalg.norm(p / (1 + t * p[2]) - q / (1 + t * q[2])) for p, q in ends])
+
+    def cost(t: float) -> float:
+        if any(1 + t * p[2] <= 0 for pair in ends for p in pair):
+            return float("inf")
+        size = lengths(t)
+        factor = float(np.sum(size / true) / np.sum((size / true) ** 2))
+        misfit = float(np.sum(((factor * size - true) / (0.01 * true)) ** 2))
+        n = m + np.array([0.0, 0.0, t])
+        n = n / np.linalg.norm(n, axis=1, keepdims=True)
+        angle = np.degrees(np.arccos(np.clip(np.abs(n @ n.T), 0, 1)))[np.triu_indices(len(n), 1)]
+        off = np.minimum(np.minimum(angle, 90 - angle), _SQUARE_LIMIT_DEG)
+        return misfit + float(np.sum((off / _SQUARE_SD_DEG) ** 2))
+
+    # The farthest ordinary point stays in front of infinity: t > −low.
+    candidates = -low + np.geomspace(0.02 * low + 1e-3 * middle, 20 * middle, 400)
+    costs = np.array([cost(t) for t in candidates])
+    best = int(np.argmin(costs))
+    for _ in range(3):
+        low_t, high_t = candidates[max(best - 1, 0)], candidates[min(best + 1, len(candidates) - 1)]
+        candidates = np.unique(np.append(candidates, np.linspace(low_t, high_t, 21)))
+        costs = np.array([cost(t) for t in candidates])
+        best = int(np.argmin(costs))
+    t = float(candidates[best])
+    plausible = candidates[costs <= costs[best] + 1.0]
+    spread = float(plausible[-1] - plausible[0]) / 2
+    size = lengths(t)
+    factor = float(np.sum(size / true) / np.sum((size / true) ** 2))  # length in metres = factor · relative length
+    # How much other depths move when t does and the known lengths are held: relative to the lengths' own depth.
+    reference = 1.0 / float(np.mean([p[2] for pair in ends for p in pair]))
+    moved = spread * np.abs(1.0 / (np.quantile(values, (0.1, 0.9)) + t) - 1.0 / (reference + t))
+    if best in (0, len(candidates) - 1) or float(moved.max()) > 0.5:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "One known length fixes the scale of this picture, but not the shift of its relative depth.",
+            "Give a second known length at another distance, or a photo that shows floor and walls.",
+        )
+    residuals = true - factor * size
+    fit_sd = 0.01 / np.sqrt(len(true))
+    if len(true) > 1:
+        fit_sd *= max(1.0, float(np.sqrt(np.sum((residuals / (0.01 * true)) ** 2) / (len(true) - 1))))
+    relative_sd = float(np.hypot(fit_sd, np.sqrt(np.mean(moved**2))))
+    return DisparityCalibration(1.0 / factor, t / factor, relative_sd, tuple(float(r) for r in residuals))

@@ -1,0 +1,212 @@
+"""What a person has measured in a photo, done again on a cloud of it: known lengths and levelling.
+
+For a photo that is made anew, with another focal length, density or engine, and for one whose known lengths have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ..cloud.gaussians import GaussianCloud
+from ..depth.relative_depth import AffineInverseDepth, affine_of, change_inverse_depth
+from ..errors import ErrorCode, ImageTo3DError
+from ..surfaces.levelling import Gravity, Levelling, find_gravity, gravity_from_angles, level, level_from_points
+from ..surfaces.planes import Plane, find_planes
+from ..surfaces.surface import SurfaceGrid
+from .anchors import Anchor
+from .calibration import Scale, engine_scale
+from .known_lengths import Known, Solution, solve
+
+LevelMethod = Literal["FLOOR", "POINTS"]
+
+
+@dataclass(frozen=True)
+class KnownAnchors:
+    """The true length in metres between two places of a photo."""
+
+    start: Anchor
+    end: Anchor
+    metres: float
+
+    def on(self, grid: SurfaceGrid) -> Known:
+        """The length on a surface of the photo.
+
+        Raises:
+            ImageTo3DError: ``bad_request`` where an end has no depth.
+        """
+        return Known(self.start.on(grid), self.end.on(grid), self.metres)
+
+
+@dataclass(frozen=True)
+class LevelWish:
+    """How a photo was levelled.
+
+    Attributes:
+        method: by what the picture shows, or by three points.
+        align: whether the largest wall was turned to face along an axis.
+        points: of the floor.
+    """
+
+    method: LevelMethod
+    align: bool = False
+    points: tuple[Anchor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a person has measured in a photo.
+
+    Attributes:
+        known: lengths; empty if it is not calibrated.
+        bend, factor: what they made of the engine's depth, see :class:`~image_to_3d.core.lengths.known_lengths.Solution`.
+        inverse_depth: of the engine that they were solved for; None if it has metres of its own.
+        level: None if it is not levelled.
+    """
+
+    known: tuple[KnownAnchors, ...] = ()
+    bend: float = 0.0
+    factor: float = 1.0
+    inverse_depth: AffineInverseDepth | None = None
+    level: LevelWish | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """What came of it.
+
+    Attributes:
+        solution: of the known lengths; its bend has been done to the cloud. None without known lengths.
+        levelling: None if there was none, or the picture no longer tells.
+        warnings: sentences for a person.
+    """
+
+    solution: Solution | None = None
+    levelling: Levelling | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def measure_again(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianCloud, Again]:
+    """Calibrate and level a cloud as its photo was before.
+
+    Where known lengths cannot be found again, relative depth of the same engine gets the inverse depth of before, and everything
+    else keeps its factor.
+
+    Args:
+        cloud: as the engine made it, with grid and intrinsics.
+        measured: before.
+
+    Returns:
+        The cloud, bent if its depth is relative, and what its root needs.
+    """
+    warnings: list[str] = []
+    solution = None
+    if measured.known:
+        try:
+            assert cloud.intrinsics is not None
+            prior = engine_scale(cloud.provenance, cloud.intrinsics)
+            solution = solve_on(SurfaceGrid.from_cloud(cloud), measured.known, prior, cloud.provenance.metric)
+            cloud = bend_cloud(cloud, solution.bend)
+        except ImageTo3DError as error:
+            cloud, solution = _as_before(cloud, measured)
+            warnings.append(
+                f"The known lengths could not be used again, so the scale is that of before: {error.message}"
+            )
+    levelling = None
+    if measured.level is not None:
+        try:
+            levelling = level_again(
+                SurfaceGrid.from_cloud(cloud), measured.level, cloud.provenance.metric or bool(solution)
+            )
+        except ImageTo3DError as error:
+            warnings.append(f"The photo stands as before, because it could not be levelled again: {error.message}")
+    return cloud, Again(solution, levelling, tuple(warnings))
+
+
+def solve_on(
+    grid: SurfaceGrid, known: Sequence[KnownAnchors], prior: Scale, metric: bool, planes: Sequence[Plane] | None = None
+) -> Solution:
+    """Solve known lengths of a photo.
+
+    Args:
+        grid: the surface.
+        known: at least one length.
+        prior: the scale as the engine claims it.
+        metric: whether the engine has metres of its own.
+        planes: of the grid, if they are known already.
+
+    Raises:
+        ImageTo3DError: ``bad_request``, see :func:`~image_to_3d.core.lengths.known_lengths.solve`, and where an end has no depth.
+    """
+    ends = [length.on(grid) for length in known]
+    if not metric and planes is None:
+        planes = find_planes(grid)
+    return solve(grid, ends, prior, metric, planes or ())
+
+
+def bend_cloud(cloud: GaussianCloud, bend: float) -> GaussianCloud:
+    """The cloud with 1/z' = 1/z + bend.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if nothing of it would be left in front of the camera.
+    """
+    if bend == 0:
+        return cloud
+    try:
+        return change_inverse_depth(cloud, 1.0, bend, metric=cloud.provenance.metric)
+    except ValueError:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "The known lengths would put the whole picture behind the camera.",
+            "Check that they belong to the places they are given for.",
+        ) from None
+
+
+def _as_before(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianCloud, Solution]:
+    assert cloud.intrinsics is not None
+    prior = engine_scale(cloud.provenance, cloud.intrinsics)
+    before, now = measured.inverse_depth, affine_of(cloud)
+    bend, factor = 0.0, measured.factor
+    if before is not None and now is not None:
+        # 1/z = (a d + b + bend) / factor of before, in terms of 1/z' = a' d + b' of now.
+        factor = measured.factor * now.a / before.a
+        bend = (before.b + measured.bend) * now.a / before.a - now.b
+    return bend_cloud(cloud, bend), Solution(replace(prior, state="calibrated", factor=factor), bend)
+
+
+def level_again(grid: SurfaceGrid, wish: LevelWish, metric: bool, planes: Sequence[Plane] | None = None) -> Levelling:
+    """Level as a person wished.
+
+    Args:
+        grid: the surface.
+        wish: how.
+        metric: whether lengths are metres.
+        planes: of the grid, if they are known already.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` with the reason if the picture does not tell, shows no wall to align, or the points do not
+            make a floor.
+    """
+    if wish.method == "FLOOR":
+        gravity = find_gravity(find_planes(grid) if planes is None else planes, grid, metric)
+        return level(gravity, _wall(gravity) if wish.align else None)
+    points = [place.on(grid) for place in wish.points]
+    places = np.array([point.position for point in points])
+    covariances = np.array([point.covariance for point in points])
+    levelling = level_from_points(places, None, covariances)
+    if not wish.align:
+        return levelling
+    planes = find_planes(grid) if planes is None else planes
+    gravity = gravity_from_angles(planes, grid, levelling.pitch_deg, levelling.roll_deg)
+    return level_from_points(places, _wall(gravity), covariances)
+
+
+def _wall(gravity: Gravity) -> Plane:
+    if not gravity.walls:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, "No wall is in view that could lie along an axis.", "Level without aligning a wall."
+        )
+    return gravity.walls[0]

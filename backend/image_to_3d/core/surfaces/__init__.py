@@ -1,0 +1,1 @@
+"""The visible surface, its planes, gravity and the room."""

@@ -1,0 +1,1 @@
+"""The processes that compute: what runs in them, and how the front holds them."""

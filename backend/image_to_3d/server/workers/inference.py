@@ -1,0 +1,142 @@
+"""The inference worker: one process that holds the engines and runs one photo at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from multiprocessing.connection import Connection
+
+import psutil
+
+from ...core.errors import Cancelled, ErrorCode, ImageTo3DError
+from ...engines.base import Engine, EngineOptions
+from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
+from ...protocol.wire import decode_request, encode
+from ..prediction import predict
+from .channel import Tag, number, split_key
+from .runtime import DEVICE_FAILURE, Link, error_reply, is_device_failure, is_out_of_memory, out_of_memory, run_worker
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.05
+
+
+def worker_main(pipe: Connection, folder: str, options: EngineOptions) -> None:
+    """Entry point of the process; returns when the front says so or is gone."""
+
+    def work(link: Link) -> None:
+        link.ready({**describe_device(options), "renderer": describe_renderer()})
+        InferenceWorker(link, options).run()
+
+    run_worker(pipe, folder, work)
+
+
+def describe_renderer() -> str:
+    """What pictures will be drawn with, one sentence; nothing is compiled and no GPU memory is used to find out."""
+    from ...render.gsplat_renderer import probe
+
+    why_not = probe()
+    return f"Rendering on the CPU. {why_not}" if why_not else "Rendering with gsplat on the GPU."
+
+
+def describe_device(options: EngineOptions) -> dict[str, str | int]:
+    """What the engines will run on: a name for people and the free memory in bytes."""
+    try:
+        from ...engines.torch_runtime import choose_device, device_name, free_memory
+
+        device = choose_device(options.device)
+        return {"device": device_name(device), "memory": int(free_memory(device))}
+    except (ImportError, ImageTo3DError) as error:
+        return {"device": f"cpu, without networks ({error})", "memory": psutil.virtual_memory().available}
+
+
+class InferenceWorker:
+    """Runs requests that come through the link, in order; answers each exactly once."""
+
+    def __init__(self, link: Link, options: EngineOptions) -> None:
+        self._link = link
+        self._options = options
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._cancelled: set[int] = set()
+        self._waiting: list[tuple[int, list[bytes]]] = []
+
+    def run(self) -> None:
+        """Work until told to quit. Raises EOFError then."""
+        while True:
+            while not self._waiting:
+                self._take(*self._link.receive())
+            key, (output, header) = self._waiting.pop(0)
+            self._answer(key, output.decode(), header)
+            self._cancelled.discard(key)
+
+    def _take(self, tag: Tag, frames: list[bytes]) -> None:
+        if tag is Tag.RUN:
+            self._waiting.append(split_key(frames))
+        elif tag is Tag.CANCEL:
+            self._cancelled.add(split_key(frames)[0])
+        elif tag is Tag.QUIT:
+            raise EOFError
+        elif tag is Tag.UNLOAD:
+            self._unload()
+
+    def _unload(self) -> None:
+        for engine in self._engines.values():
+            engine.unload()
+        self._engines.clear()
+
+    def _answer(self, key: int, output: str, header: bytes) -> None:
+        message_id, request = decode_request([header], self._link.open)
+        assert isinstance(request, Predict)
+        last_sent = 0.0
+
+        def progress(stage: str, fraction: float) -> None:
+            nonlocal last_sent
+            while self._link.waiting():
+                self._take(*self._link.receive())
+            if key in self._cancelled:
+                raise Cancelled
+            now = time.monotonic()
+            if now - last_sent >= PROGRESS_SECONDS or fraction >= 1.0:
+                last_sent = now
+                report = encode(ProgressReport(stage, min(max(float(fraction), 0.0), 1.0)), message_id)
+                self._link.send(Tag.PROGRESS, number(key), *report)
+
+        reply: Message
+        poisoned = False
+        try:
+            reply = predict(request, self._engine, progress, output, self._options)
+        except ImageTo3DError as error:
+            reply = error_reply(error)
+        except (EOFError, BrokenPipeError):
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._unload()
+                reply = out_of_memory("photo", "Close other programs or use a smaller engine.")
+            else:
+                log.exception("job %d failed", key)
+                poisoned = is_device_failure(error)
+                reply = DEVICE_FAILURE if poisoned else _engine_failed(error)
+        self._link.reply(key, message_id, reply, output, last=poisoned)
+        if poisoned:
+            raise EOFError
+
+    def _engine(self, name: str, precision: str) -> Engine:
+        """The engine, kept warm between photos; others are unloaded to make room."""
+        from ...engines.registry import create_engine
+
+        wanted = (name, precision)
+        if wanted not in self._engines:
+            self._unload()
+            checkpoint = self._options.checkpoint if name == "sharp" else None  # the option names SHARP's weights
+            options = EngineOptions(self._options.device, precision, checkpoint)
+            self._engines[wanted] = create_engine(name, options)
+        return self._engines[wanted]
+
+
+def _engine_failed(error: Exception) -> ErrorReply:
+    return ErrorReply(
+        ErrorCode.ENGINE_FAILED.value,
+        f"The engine failed: {type(error).__name__}: {str(error)[:200]}.",
+        "Try another engine; the backend's log has the details.",
+    )

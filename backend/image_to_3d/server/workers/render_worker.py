@@ -1,0 +1,226 @@
+"""Inside the render worker: the renderer, and the scenes it draws."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import numpy as np
+import psutil
+
+from ...core import Camera, GaussianCloud, Intrinsics
+from ...core.cameras.camera import FAR_M, NEAR_M
+from ...core.errors import ErrorCode, ImageTo3DError
+from ...core.imaging import frame_codec
+from ...protocol import messages
+from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, Frame, LinearFrame, Message, Render
+from ...protocol.schema import SchemaError
+from ...protocol.wire import decode_reply, decode_request, point_to_file
+from ...render import Instance, Renderer, RenderSettings
+from ...render.base import Pass
+from ..frame_encoding import encode_colour, encode_depth, encode_surface
+from .channel import Tag, split_key
+from .runtime import DEVICE_FAILURE, Link, error_reply, is_device_failure, is_out_of_memory, out_of_memory
+
+log = logging.getLogger(__name__)
+
+MAX_SIDE = 8192
+MAX_DETAIL = 16
+_SHARE_OF_FREE_MEMORY = 0.25
+
+
+def work(link: Link, make_renderer: Callable[[], tuple[Renderer, str]]) -> None:
+    """Draw until told to quit. Raises EOFError then."""
+    renderer, why = make_renderer()
+    warm_up(renderer)
+    worker = RenderWorker(link, renderer, int(_SHARE_OF_FREE_MEMORY * free_memory(renderer.name)))
+    link.ready({"renderer": renderer.name, "why": why})
+    worker.run()
+
+
+def warm_up(renderer: Renderer) -> None:
+    """Draw one Gaussian, so that whatever is compiled on first use is there before somebody waits for a picture."""
+    one = np.ones((1, 3), np.float32)
+    cloud = GaussianCloud(one, one, np.float32([[1, 0, 0, 0]]), one, np.ones(1, np.float32))
+    picture = renderer.render([Instance(cloud)], Camera.at_origin(Intrinsics.centred(16.0, 16, 16)), RenderSettings())
+    encode_colour(picture.colour, picture.alpha)
+
+
+def free_memory(renderer: str) -> int:
+    """Bytes free where this renderer keeps its scenes."""
+    if renderer == "gsplat":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
+
+
+class ResidentClouds:
+    """Clouds ready to be drawn, least recently used first to go.
+
+    A renderer keeps what it derives from a cloud, the copy in GPU memory above all, only as long as the cloud itself lives.
+
+    Args:
+        budget_bytes: of their arrays; the clouds of one picture are always kept together.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget = budget_bytes
+        self._clouds: OrderedDict[str, GaussianCloud] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._clouds)
+
+    def get(self, scene: str, load: Callable[[], GaussianCloud]) -> GaussianCloud:
+        """The cloud, loaded if it is not here."""
+        if scene not in self._clouds:
+            self._clouds[scene] = load()
+        self._clouds.move_to_end(scene)
+        return self._clouds[scene]
+
+    def shrink(self, needed: int) -> None:
+        """Let the least recently used go until the budget is kept, but never the ``needed`` most recently used."""
+        while len(self._clouds) > needed and sum(map(size_of, self._clouds.values())) > self._budget:
+            self._clouds.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._clouds.clear()
+
+
+def size_of(cloud: GaussianCloud) -> int:
+    """Bytes of the arrays that are drawn."""
+    return sum(a.nbytes for a in (cloud.positions, cloud.scales, cloud.rotations, cloud.colours, cloud.opacities))
+
+
+class RenderWorker:
+    """Draws what comes through the link, in order; answers each request exactly once."""
+
+    def __init__(self, link: Link, renderer: Renderer, budget_bytes: int) -> None:
+        self._link = link
+        self._renderer = renderer
+        self._clouds = ResidentClouds(budget_bytes)
+
+    def run(self) -> None:
+        """Work until told to quit. Raises EOFError then."""
+        while True:
+            tag, frames = self._link.receive()
+            if tag is Tag.QUIT:
+                raise EOFError
+            if tag is Tag.RUN:
+                key, (output, header, *scenes) = split_key(frames)
+                self._answer(key, output.decode(), header, scenes)
+
+    def _answer(self, key: int, output: str, header: bytes, scenes: list[bytes]) -> None:
+        message_id, request = decode_request([header])
+        assert isinstance(request, Render)
+        reply: Message
+        poisoned = False
+        try:
+            reply = self._draw(request, scenes)
+        except ImageTo3DError as error:
+            reply = error_reply(error)
+        except (ValueError, SchemaError) as error:
+            reply = ErrorReply(ErrorCode.BAD_REQUEST.value, f"This picture cannot be drawn: {error}.")
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._clouds.clear()
+                reply = out_of_memory("picture", "Render a smaller picture or close other programs.")
+            else:
+                log.exception("a picture failed")
+                poisoned = is_device_failure(error)
+                reply = (
+                    DEVICE_FAILURE
+                    if poisoned
+                    else ErrorReply(
+                        ErrorCode.INTERNAL.value,
+                        f"The renderer failed: {type(error).__name__}: {str(error)[:200]}.",
+                        "The backend's log has the details; please report it.",
+                    )
+                )
+        self._link.reply(key, message_id, reply, output, last=poisoned)
+        if poisoned:
+            raise EOFError
+
+    def _draw(self, request: Render, scenes: list[bytes]) -> Frame | CodedFrame | LinearFrame:
+        start = time.perf_counter()
+        settings = render_settings(request)
+        camera = camera_of(request.camera)
+        headers = {name.decode(): header for name, header in zip(scenes[0::3], scenes[2::3], strict=True)}
+        files = {name.decode(): file.decode() for name, file in zip(scenes[0::3], scenes[1::3], strict=True)}
+        instances = [
+            Instance(
+                self._clouds.get(i.scene, lambda i=i: self._load(headers[i.scene], files[i.scene])),  # type: ignore[misc]
+                matrix(i.object_to_world, "object_to_world"),
+            )
+            for i in request.instances
+        ]
+        self._clouds.shrink(needed=len(headers))
+        picture = self._renderer.render(instances, camera, settings)
+        assert picture.depth is not None
+        if request.linear:
+            depth = picture.expected_depth()
+            return LinearFrame(
+                frame=request.frame,
+                size=[camera.width, camera.height],
+                colour=np.dstack([picture.colour, picture.alpha]),
+                depth=np.where(np.isnan(depth), np.float32(np.inf), depth),
+                seconds=time.perf_counter() - start,
+            )
+        colour = encode_colour(picture.colour, picture.alpha)
+        known = picture.surface is not None
+        depth = encode_surface(picture.surface) if known else encode_depth(picture.depth, picture.alpha)
+        size = [camera.width, camera.height]
+        if request.quality is not None:
+            coded = frame_codec.encode_colour(colour, request.quality), frame_codec.encode_depth(depth)
+            return CodedFrame(request.frame, size, *coded, seconds=time.perf_counter() - start)
+        return Frame(request.frame, size, colour, depth, seconds=time.perf_counter() - start)
+
+    def _load(self, header: bytes, file: str) -> GaussianCloud:
+        decode = decode_reply if msgpack.unpackb(header)["t"] in REPLIES else decode_request
+        _, message = decode([point_to_file(header, file)], self._link.open)
+        assert isinstance(message, CloudMessage)
+        return message.to_cloud()
+
+
+def matrix(numbers: list[float], name: str) -> Any:
+    """(4, 4) float64 of 16 numbers, row-major. Raises ValueError."""
+    if len(numbers) != 16:
+        raise ValueError(f"{name} has {len(numbers)} numbers in place of 16")
+    return np.array(numbers, np.float64).reshape(4, 4)
+
+
+def camera_of(camera: messages.Camera) -> Camera:
+    """The camera that a message describes. Raises ValueError."""
+    if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):
+        raise ValueError(f"{camera.width}×{camera.height} pixels; between 1 and {MAX_SIDE} on each side are possible")
+    if len(camera.intrinsics) != 4:
+        raise ValueError(f"intrinsics are four numbers, not {len(camera.intrinsics)}")
+    fx, fy, cx, cy = camera.intrinsics
+    world_to_camera = matrix(camera.world_to_camera, "world_to_camera")
+    near = NEAR_M if camera.near is None else camera.near
+    far = FAR_M if camera.far is None else camera.far
+    if camera.orthographic_width_m is not None:
+        if camera.orthographic_width_m <= 0:
+            raise ValueError("orthographic_width_m is not positive")
+        high = camera.orthographic_height_m
+        if high is not None and high <= 0:
+            raise ValueError("orthographic_height_m is not positive")
+        return Camera.orthographic_view(
+            camera.orthographic_width_m, camera.width, camera.height, world_to_camera, (cx, cy), high, near, far
+        )
+    return Camera(Intrinsics(fx, fy, cx, cy, camera.width, camera.height), world_to_camera, near=near, far=far)
+
+
+def render_settings(request: Render) -> RenderSettings:
+    """How the picture is to be made. Raises ValueError."""
+    if not 1 <= request.detail <= MAX_DETAIL:
+        raise ValueError(f"detail is {request.detail}, between 1 and {MAX_DETAIL} is possible")
+    if request.quality is not None and not 1 <= request.quality <= 100:
+        raise ValueError(f"quality is {request.quality}, between 1 and 100 is possible")
+    passes: tuple[Pass, ...] = ("colour", "depth") if request.linear else ("colour", "depth", "surface")
+    return RenderSettings(eps2d=request.eps2d, passes=passes, detail=request.detail)

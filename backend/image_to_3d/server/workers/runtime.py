@@ -1,0 +1,145 @@
+"""What both worker processes have in common: their end of the pipe, their logging, and that they die with the front."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from ...core.errors import ErrorCode, ImageTo3DError
+from ...protocol.mapped_files import map_file, write_blobs
+from ...protocol.messages import ErrorReply, Message
+from ...protocol.wire import encode
+from ..shared_folder import no_room
+from . import channel
+from .channel import Tag, number
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """A worker's connection with the front.
+
+    Args:
+        pipe: to the front.
+        folder: shared folder for arrays.
+    """
+
+    def __init__(self, pipe: Connection, folder: str) -> None:
+        self._pipe = pipe
+        self._folder = Path(folder)
+        self._lock = threading.Lock()
+
+    def send(self, tag: Tag, *frames: bytes) -> None:
+        """Raises OSError if the front is gone."""
+        with self._lock:
+            channel.send(self._pipe, tag, *frames)
+
+    def receive(self) -> tuple[Tag, list[bytes]]:
+        """Raises EOFError or OSError if the front is gone."""
+        return channel.receive(self._pipe)
+
+    def waiting(self) -> bool:
+        """Has the front sent something?"""
+        return self._pipe.poll()
+
+    def open(self, name: str) -> memoryview:
+        """A file of the shared folder. Raises OSError."""
+        return map_file(self._folder / name)
+
+    def ready(self, facts: dict[str, Any]) -> None:
+        """Say that work can begin, and what does it."""
+        self.send(Tag.READY, msgpack.packb(facts))
+
+    def reply(self, key: int, message_id: int, message: Message, output: str, last: bool = False) -> None:
+        """Give the last reply to a job; its arrays go into the file ``output``."""
+        header, *blobs = encode(message, message_id)
+        if blobs:
+            try:
+                write_blobs(self._folder / output, blobs)
+            except OSError as error:
+                header, *_ = encode(error_reply(no_room(self._folder, error)), message_id)
+        self.send(Tag.LAST if last else Tag.DONE, number(key), header)
+
+
+def error_reply(error: ImageTo3DError) -> ErrorReply:
+    """An error as a message."""
+    return ErrorReply(error.code.value, error.message, error.hint)
+
+
+def out_of_memory(what: str, hint: str) -> ErrorReply:
+    """The reply for want of memory."""
+    return ErrorReply(ErrorCode.OUT_OF_MEMORY.value, f"There is not enough memory for this {what}.", hint)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for want of memory of any kind: Python's, PyTorch's on the CPU, or a graphics card's."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, which need not be imported to know it
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """True if the graphics card has failed in a way after which every further call in this process fails too.
+
+    CUDA calls such errors sticky: the context is corrupted and only a new process helps (CUDA Runtime API, error handling).
+    PyTorch words all of them ``CUDA error: …``; failures of cuBLAS and cuDNN are usually their echo.
+    """
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("CUDA error", "cuBLAS error", "CUBLAS_STATUS", "cuDNN error", "CUDNN_STATUS")
+    )
+
+
+DEVICE_FAILURE = ErrorReply(
+    ErrorCode.ENGINE_FAILED.value,
+    "The graphics card reported an error and is being set up again.",
+    "Try again in a moment; if it happens again, update its driver or use the CPU (--device cpu).",
+)
+
+
+def run_worker(pipe: Connection, folder: str, work: Callable[[Link], None]) -> None:
+    """Set up a worker process and let it work until the front says so or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the front decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    link = Link(pipe, folder)
+    package = logging.getLogger("image_to_3d")
+    package.setLevel(logging.INFO)
+    package.propagate = False
+    package.addHandler(_ToFront(link))
+    try:
+        work(link)
+    except (EOFError, ConnectionError):  # the front says so, or is gone
+        pass
+    except Exception:
+        log.exception("this worker cannot go on")
+        raise SystemExit(1) from None
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class _ToFront(logging.Handler):
+    """Sends records to the front, which alone writes the log file."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):  # the front is gone, and so will this process be
+            self._link.send(Tag.LOG, number(record.levelno), self.format(record).encode("utf-8", "replace"))

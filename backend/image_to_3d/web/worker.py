@@ -1,0 +1,243 @@
+"""A photo → the files that the page shows: heat map, splats for the viewer, PLY."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
+from ..core.cloud.background_fill import invented, with_fill
+from ..core.cloud.filtering import merged
+from ..core.depth.heat_maps import cloud_heat_map
+from ..engines.base import Engine, EngineOptions, Prediction, Progress
+from ..engines.registry import create_engine, resolve
+from ..io.depth import load_depth
+from ..io.heat_map_pictures import with_legend
+from ..io.images import write_png
+from ..io.photo import Photo, load_photo
+from ..io.ply import write_ply
+from ..io.splat import write_splat
+
+VIEWED = 400_000
+"""Gaussians that the viewer gets at most: what the graphics of a laptop draw smoothly. The PLY holds all."""
+KEPT = 12
+"""Results whose files are kept; older ones go."""
+_NETWORK_SHARE = 0.85
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for.
+
+    Attributes:
+        photo: file.
+        engine: name, or ``auto``.
+        mm35: focal length as 35 mm equivalent; None: from the photo.
+        depth: depth file for the engine ``depth-map``, or None.
+        fill: see :func:`~image_to_3d.core.cloud.background_fill.with_fill`.
+        legend: a scale beside the heat map.
+    """
+
+    photo: Path
+    engine: str = "auto"
+    mm35: float | None = None
+    depth: Path | None = None
+    fill: bool | None = True
+    legend: bool = True
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files of a photo.
+
+    Attributes:
+        name: of the result, in addresses.
+        heat_map, splats, camera, ply: files; ``camera`` is JSON for the viewer.
+        sentences: what it is: engine, number of points, depths.
+        warnings: what to mind.
+    """
+
+    name: str
+    heat_map: Path
+    splats: Path
+    camera: Path
+    ply: Path
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Workshop:
+    """Makes one photo after the other, with the engine of the last one kept in memory.
+
+    Args:
+        folder: for results; what was made is below ``folder / Made.name``.
+        options: device, precision, checkpoint.
+    """
+
+    def __init__(self, folder: Path, options: EngineOptions | None = None) -> None:
+        self.folder = folder
+        self._options = options or EngineOptions()
+        self._engine: tuple[str, Engine] | None = None
+        self._kept: list[str] = []
+        self._at_work = threading.Lock()
+
+    def make(self, order: Order, progress: Progress) -> Made:
+        """Run an order; waits while another one is being made.
+
+        Raises:
+            ImageTo3DError: in words for a person.
+            Cancelled: from ``progress``.
+        """
+        while not self._at_work.acquire(timeout=0.2):
+            progress("waiting", 0.0)
+        try:
+            return self._make(order, progress)
+        finally:
+            self._at_work.release()
+
+    def _make(self, order: Order, progress: Progress) -> Made:
+        progress("decode", 0.0)
+        photo = load_photo(order.photo).with_focal(order.mm35)
+        depth = None if order.depth is None else load_depth(order.depth)
+        engine = self._engine_for(resolve(order.engine, depth is not None, self._options.checkpoint))
+        prediction = engine.predict(photo, depth, lambda stage, share: progress(stage, _NETWORK_SHARE * share))
+        progress("write", _NETWORK_SHARE)
+        cloud = with_fill(prediction.cloud, order.fill)
+        name = secrets.token_hex(8)
+        place = self.folder / name
+        place.mkdir(parents=True)
+        stem = Path(photo.name).stem or "photo"
+        try:
+            made = Made(
+                name, place / f"{stem}.heatmap.png", place / "scene.splat", place / "camera.json", place / f"{stem}.ply",
+                _facts(engine, prediction, cloud), _warnings(photo, prediction),
+            )  # fmt: skip
+            write_png(made.heat_map, heat_map_of(cloud, order.legend))
+            progress("write", 0.9)
+            write_ply(made.ply, cloud)
+            progress("write", 0.95)
+            write_splat(made.splats, merged(cloud, VIEWED) if cloud.grid is not None else cloud)
+            made.camera.write_text(json.dumps(viewer_camera(cloud, photo)), "utf-8")
+            progress("write", 1.0)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        self._keep(name)
+        return made
+
+    def _engine_for(self, name: str) -> Engine:
+        if self._engine is not None and self._engine[0] == name:
+            return self._engine[1]
+        if self._engine is not None:
+            self._engine[1].unload()
+            self._engine = None
+        engine = create_engine(name, self._options)
+        self._engine = (name, engine)
+        return engine
+
+    def _keep(self, name: str) -> None:
+        self._kept.append(name)
+        while len(self._kept) > KEPT:
+            shutil.rmtree(self.folder / self._kept.pop(0), ignore_errors=True)
+
+
+def heat_map_of(cloud: GaussianCloud, legend: bool) -> np.ndarray:
+    """Depth of the visible layer in colours (h, w, 3) uint8, near is bright.
+
+    Raises:
+        ImageTo3DError: ``engine_failed`` for a cloud without a picture grid.
+    """
+    try:
+        picture, scale = cloud_heat_map(cloud)
+    except ValueError:
+        raise ImageTo3DError(
+            ErrorCode.ENGINE_FAILED, "The engine gave no picture of depth.", "Try another engine."
+        ) from None
+    return with_legend(picture, scale, cloud.provenance.metric) if legend else picture
+
+
+def viewer_camera(cloud: GaussianCloud, photo: Photo) -> dict[str, float]:
+    """What the viewer must know: the photo's field of view, and how far the middle of the scene is."""
+    k = photo.intrinsics
+    return {
+        "fov_y": float(2 * np.arctan(k.height / (2 * k.fy))),
+        "fov_x": float(2 * np.arctan(k.width / (2 * k.fx))),
+        "distance": float(np.median(cloud.positions[:, 2])),
+        "far": float(cloud.positions[:, 2].max()),
+        "gaussians": len(cloud),
+    }
+
+
+def _facts(engine: Engine, prediction: Prediction, cloud: GaussianCloud) -> tuple[str, ...]:
+    z = cloud.positions[:, 2]
+    added = int(invented(cloud).sum())
+    unit = "m" if cloud.provenance.metric else "m (not metric: calibrate)"
+    filled = f", {added:,} of them filled in behind edges" if added else ""
+    return (
+        f"Engine {engine.info.name} on {prediction.device}, {sum(prediction.seconds.values()):.1f} s.",
+        f"{len(cloud):,} Gaussians{filled}; from {z.min():.2f} to {z.max():.2f} {unit}.",
+    )
+
+
+def _warnings(photo: Photo, prediction: Prediction) -> tuple[str, ...]:
+    return tuple(warning for warning in (*prediction.warnings, photo.focal.warning()) if warning)
+
+
+class Work:
+    """An order being made on a thread of its own.
+
+    Attributes:
+        stage, fraction: latest progress.
+        made: the result when it is there.
+        failure: why it is not.
+    """
+
+    def __init__(self, workshop: Workshop, order: Order) -> None:
+        self.stage, self.fraction = "decode", 0.0
+        self.made: Made | None = None
+        self.failure: ImageTo3DError | None = None
+        self._given_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(workshop, order), daemon=True)
+        self._thread.start()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person gave it up."""
+        return self._given_up.is_set()
+
+    def cancel(self) -> None:
+        """Stop as soon as the engine listens."""
+        self._given_up.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long; True once it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self, workshop: Workshop, order: Order) -> None:
+        try:
+            self.made = workshop.make(order, self._progress)
+        except Cancelled:
+            self._given_up.set()
+        except ImageTo3DError as error:
+            self.failure = error
+        except Exception as error:  # a defect of an engine must not leave the page waiting
+            self.failure = ImageTo3DError(
+                ErrorCode.ENGINE_FAILED, f"The engine failed on this photo: {type(error).__name__}: {error}.", ""
+            )
+
+    def _progress(self, stage: str, fraction: float) -> None:
+        if self._given_up.is_set():
+            raise Cancelled
+        self.stage, self.fraction = stage, fraction
+
+
+OnAddress = Callable[[str], None]
+"""Told the address of the page once it is served."""

@@ -1,0 +1,1 @@
+"""Buttons that connect to the backend, install it and fetch weights."""

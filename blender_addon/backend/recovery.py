@@ -1,0 +1,222 @@
+"""What a person can do about a failure: words without commands to type, and buttons. Panels draw them with :func:`draw`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
+
+from image_to_3d import __version__
+from image_to_3d.core import ErrorCode
+from image_to_3d.protocol import ConnectionLost
+from image_to_3d.protocol.messages import PROTOCOL_VERSION, EngineState
+from image_to_3d.protocol.wire import IncompatibleVersion
+
+from .. import preferences
+from . import installation
+from .engine_catalogue import FETCHABLE
+from .installer import InstallError
+from .process import OfflineError, SettingsError, find_command
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button that helps.
+
+    Attributes:
+        operator: its ``bl_idname``.
+        text: on it.
+        icon: Blender's name of one.
+        properties: of the operator.
+    """
+
+    operator: str
+    text: str
+    icon: str
+    properties: dict[str, str | int] = field(default_factory=dict)
+
+
+INSTALL = Button("image_to_3d.install_backend", n_("Install Backend…"), "IMPORT")
+RESUME = Button("image_to_3d.install_backend", n_("Resume…"), "IMPORT")
+REPAIR = Button("image_to_3d.install_backend", n_("Repair…"), "TOOL_SETTINGS")
+UPDATE = Button("image_to_3d.install_backend", n_("Update Backend…"), "FILE_REFRESH")
+REMOVE = Button("image_to_3d.remove_backend", n_("Remove…"), "TRASH")
+COPY_COMMAND = Button("image_to_3d.copy_install_command", n_("Copy as a Command"), "COPYDOWN")
+COPY_LOG = Button("image_to_3d.copy_log", n_("Copy Log"), "TEXT")
+RESTART = Button("image_to_3d.restart_backend", n_("Restart Backend"), "FILE_REFRESH")
+TEST = Button("image_to_3d.test_connection", n_("Test Connection"), "LINKED")
+COPY_KEY = Button("image_to_3d.copy_authorise_command", n_("Copy Command with Key"), "COPYDOWN")
+ONLINE = Button("image_to_3d.allow_online_access", n_("Allow Online Access"), "INTERNET")
+EXTENSIONS = Button("screen.userpref_show", n_("Get Extensions"), "PREFERENCES", {"section": "EXTENSIONS"})
+PREFERENCES = Button("preferences.addon_show", n_("Preferences"), "PREFERENCES", {"module": preferences.ADDON})
+AGAIN = Button("image_to_3d.generate", n_("Try Again"), "FILE_REFRESH")
+_RETRY = "image_to_3d.retry_job"
+
+_NO_WEIGHTS = {"weights_missing", "licence_not_accepted"}
+FETCH_HINT = n_("Get Weights shows the licence and fetches them after you have agreed.")
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to say about a failure and which buttons to offer. Words are English; :func:`draw` translates them."""
+
+    message: str
+    hint: str
+    buttons: tuple[Button, ...] = ()
+
+
+def remedy(failure: Exception) -> Remedy:
+    """Words and buttons for a failure, by what kind of failure it is and where the backend is."""
+    message, hint = getattr(failure, "message", str(failure)), getattr(failure, "hint", "")
+    if isinstance(failure, IncompatibleVersion):
+        return _incompatible(failure.peer)
+    if isinstance(failure, OfflineError):
+        return Remedy(message, hint, (ONLINE,))
+    if isinstance(failure, SettingsError):
+        return Remedy(message, hint, (PREFERENCES,))
+    if isinstance(failure, ConnectionLost):
+        return _connection(failure)
+    if isinstance(failure, InstallError):
+        return Remedy(message, hint, _for_installation(failure))
+    code = getattr(failure, "code", ErrorCode.INTERNAL)
+    if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
+        hint = FETCH_HINT
+    return Remedy(message, hint, _by_code(code, failure))
+
+
+def weights(engine: str = "") -> Button:
+    """The button that fetches the weights of an engine; without one it asks which."""
+    return Button(
+        "image_to_3d.fetch_weights", n_("Get Weights…"), "IMPORT", {"engine": engine} if engine in FETCHABLE else {}
+    )
+
+
+def can_fetch(engine: EngineState) -> bool:
+    """Whether the button is of use: the engine lacks weights that somebody offers, and the backend runs on this computer."""
+    return engine.state in _NO_WEIGHTS and bool(engine.terms) and preferences.get().location == "LOCAL"
+
+
+def _connection(failure: ConnectionLost) -> Remedy:
+    remote = preferences.get().location == "REMOTE"
+    message, hint = failure.message, failure.hint
+    if failure.reason == "missing":
+        return Remedy(message, hint, (*for_private_state(), PREFERENCES))
+    if failure.reason == "command":
+        return Remedy(message, hint, (PREFERENCES,))
+    if failure.reason == "unauthorised":
+        hint = n_("Run on its computer what the button copies; then test again.")
+        return Remedy(message, hint, (COPY_KEY, TEST))
+    if remote:
+        if failure.reason == "stranger":
+            hint = n_("Compare address and server key with what the backend shows on its computer.")
+            return Remedy(message, hint, (PREFERENCES, TEST))
+        hint = n_("See that the backend runs on the other computer and that no firewall is between, then test again.")
+        return Remedy(message, hint, (TEST, PREFERENCES))
+    if failure.reason == "start":
+        return Remedy(message, hint, (*((REPAIR,) if uses_private() else (PREFERENCES,)), RESTART, COPY_LOG))
+    return Remedy(message, n_("Restart it; if this happens again, its log says why."), (RESTART, COPY_LOG))
+
+
+def _incompatible(peer: int | None) -> Remedy:
+    if peer is not None and peer > PROTOCOL_VERSION:
+        return Remedy(
+            n_("The backend is newer than this extension: they do not understand each other."),
+            n_("Update the extension, or use the backend that it installs."),
+            (EXTENSIONS, *_other_backend()),
+        )
+    return Remedy(
+        n_("The backend is older than this extension: they do not understand each other."),
+        n_("Update the backend."),
+        _other_backend(),
+    )
+
+
+def _other_backend() -> tuple[Button, ...]:
+    """How to come by a backend of this version."""
+    if preferences.get().location == "REMOTE":
+        return (TEST, PREFERENCES)
+    if uses_private():
+        return (UPDATE, RESTART)
+    return (RESTART, INSTALL, PREFERENCES)
+
+
+def version_remedy(server_version: str) -> Remedy | None:
+    """What to say about a backend that is connected and has another version; None if it fits.
+
+    Versions fit if major and minor number are equal: corrections do not change what is spoken.
+    """
+    theirs, ours = _numbers(server_version), _numbers(__version__)
+    if theirs == ours:
+        return None
+    template = (
+        n_("The backend has version {0}, the extension {1}: the backend is too new.")
+        if theirs > ours
+        else n_("The backend has version {0}, the extension {1}: the backend is too old.")
+    )
+    buttons = (EXTENSIONS, *_other_backend()) if theirs > ours else _other_backend()
+    return Remedy(template.format(server_version, __version__), n_("Something may not work."), buttons)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
+def for_private_state() -> tuple[Button, ...]:
+    """How to come by a private installation that works, from what is there."""
+    return {
+        "missing": (INSTALL, COPY_COMMAND),
+        "interrupted": (RESUME, REMOVE),
+        "broken": (REPAIR, REMOVE),
+        "outdated": (UPDATE, REMOVE),
+        "installed": (REPAIR, REMOVE),
+    }[installation.state()]
+
+
+def uses_private() -> bool:
+    """Whether the backend of this computer is the private installation."""
+    from ..photos import session
+
+    try:
+        return find_command(session.backend_settings(bpy.context)).origin == "private"
+    except (ConnectionLost, SettingsError):
+        return False
+
+
+def _for_installation(failure: InstallError) -> tuple[Button, ...]:
+    if failure.problem == "python":
+        return (RESUME, PREFERENCES, COPY_LOG)
+    if failure.problem in {"space", "path", "busy"}:
+        return (RESUME,)
+    if failure.problem == "cancelled":
+        return (RESUME, REMOVE)
+    return (RESUME, COPY_LOG)
+
+
+def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
+    from ..photos import session
+
+    job = next((job for job in session.current().failed if job.failure is failure), None)
+    if code == ErrorCode.BUSY:
+        return (AGAIN if job is None else replace(AGAIN, operator=_RETRY, properties={"number": job.number}),)
+    if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
+        return (weights() if job is None else weights(job.recipe["engine"]),)
+    if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
+        return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
+    return ()
+
+
+_LETTERS = 15
+"""That a button of half the sidebar's width holds, as wide as the sidebar opens."""
+
+
+def draw(layout: bpy.types.UILayout, buttons: tuple[Button, ...]) -> None:
+    """The buttons, two in a row where their words are short."""
+    short = all(len(iface_(button.text)) <= _LETTERS for button in buttons)
+    columns = 2 if short and len(buttons) > 1 else 1
+    grid = layout.grid_flow(row_major=True, columns=columns, even_columns=True, align=True)
+    for button in buttons:
+        operator = grid.operator(button.operator, text=iface_(button.text), icon=button.icon, translate=False)
+        for name, value in button.properties.items():
+            setattr(operator, name, value)

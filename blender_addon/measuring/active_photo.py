@@ -1,0 +1,48 @@
+"""Which photo the buttons of measuring mean, and how they begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+
+from image_to_3d.core import ImageTo3DError
+
+from ..photos import session
+from . import analysis, stored_cloud
+
+
+def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The photo to measure: the one on show; where something else is selected, the only one of the scene."""
+    root = session.shown_root(context)
+    if root is not None:
+        return root
+    roots = [obj for obj in context.scene.objects if obj.image_to_3d.role == "ROOT"]
+    return roots[0] if len(roots) == 1 else None
+
+
+class OnPhoto:
+    """Mix-in of operators that measure a photo."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a photo that can be measured and is not being made anew."""
+        root = shown_root(context)
+        if root is None or not stored_cloud.measurable(root):
+            return False
+        job = session.current().job
+        if job is not None and job.root == root.session_uid:
+            cls.poll_message_set("This photo is being made anew")
+            return False
+        return True
+
+
+def start(operator: bpy.types.Operator, name: str, then: Callable[[analysis.Analysis], None]) -> set[str]:
+    """Have the root of that name analysed and ``then`` called, see :func:`.analysis.request`; says why not where it cannot be."""
+    session.current().failure = None
+    try:
+        analysis.request(bpy.data.objects[name], then)
+    except ImageTo3DError as error:
+        return session.refuse(operator, error)
+    session.start_timer()
+    return {"FINISHED"}

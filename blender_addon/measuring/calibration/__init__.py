@@ -1,0 +1,1 @@
+"""Known lengths, and what they say about the scale of a photo."""

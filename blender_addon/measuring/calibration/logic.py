@@ -1,0 +1,234 @@
+"""Known lengths in Blender: they scale the root and, where depth is relative, bend what hangs below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from image_to_3d.blender import points as blender_points
+from image_to_3d.core import ImageTo3DError
+from image_to_3d.core.depth.relative_depth import AffineInverseDepth
+from image_to_3d.core.lengths.anchors import anchor
+from image_to_3d.core.lengths.calibration import Scale
+from image_to_3d.core.lengths.known_lengths import Solution
+from image_to_3d.core.lengths.reapply import Again, KnownAnchors, Measured, bend_cloud, level_again, solve_on
+from image_to_3d.core.surfaces.levelling import Levelling
+from image_to_3d.core.surfaces.surface import SurfaceGrid
+
+from ...photos import session
+from ...scene import build, camera
+from .. import analysis, anchors, scale, stored_cloud
+from ..lengths import dimension_objects, dimensions
+from ..levelling import logic as levelling
+from ..planes import report as plane_report
+
+
+def known_of(root: bpy.types.Object) -> tuple[KnownAnchors, ...]:
+    """The known lengths of a root."""
+    get = anchors.get_anchor
+    return tuple(KnownAnchors(get(k.start), get(k.end), k.metres) for k in root.image_to_3d.calibration.known)
+
+
+def measured_of(root: bpy.types.Object) -> Measured | None:
+    """What has to be done again when a photo is made anew; None if nothing was measured."""
+    state = root.image_to_3d.calibration
+    wish = levelling.wish_of(root)
+    if not state.calibrated and wish is None:
+        return None
+    a, b = root.image_to_3d.outcome.inverse_depth
+    affine = AffineInverseDepth(a, b) if a > 0 else None
+    known = known_of(root) if state.calibrated else ()
+    return Measured(known, state.bend, state.factor, affine, wish)
+
+
+def write_again(scene: bpy.types.Scene, root: bpy.types.Object, again: Again) -> None:
+    """Calibrate and level a root whose photo was made anew, as :func:`~image_to_3d.core.lengths.reapply.measure_again` says."""
+    bpy.context.view_layer.update()
+    state, outcome = root.image_to_3d.calibration, root.image_to_3d.outcome
+    state.bend = 0.0
+    if again.solution is not None:
+        _record(root, known_of(root), again.solution)
+        _size(scene, root, again.solution.scale.factor)
+        if again.solution.bend:
+            outcome.backend_scene = ""  # the backend has the shape before
+    if again.levelling is not None:
+        levelling.apply_again(root, again.levelling)
+    outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *again.warnings])
+    _reach(scene, root)
+
+
+def remeasure_later(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
+    """Have the dimensions and planes of a photo measured anew once its points are known; an undo step of its own."""
+    if not any(dimension_objects.of(root)) and not len(root.image_to_3d.inspection.planes):
+        return
+    names = scene.name, root.name
+
+    def then(found: analysis.Analysis) -> None:
+        current = _still(*names)
+        if current is not None:
+            bpy.context.view_layer.update()
+            dimensions.remeasure(current[1], current[0], found)
+            plane_report.remeasure(current[1], current[0], found)
+            bpy.ops.ed.undo_push(message="Update Dimensions")
+
+    if stored_cloud.measurable(root):
+        analysis.request(root, then)
+
+
+def add(
+    scene: bpy.types.Scene, root: bpy.types.Object, places: NDArray[np.float64], metres: float
+) -> Callable[[analysis.Analysis], None]:
+    """A function for :func:`.analysis.request` that adds a known length and calibrates.
+
+    Args:
+        scene: of the root.
+        root: of a photo.
+        places: (2, 3) the ends, camera frame, metres of the engine.
+        metres: true length.
+    """
+    names = scene.name, root.name
+
+    def then(found: analysis.Analysis) -> None:
+        current = _still(*names)
+        if current is not None:
+            ends = [anchor(found.grid, place) for place in places]
+            known = (*known_of(current[1]), KnownAnchors(ends[0], ends[1], metres))
+            calibrate(*current, found, known)
+
+    return then
+
+
+def without(scene: bpy.types.Scene, root: bpy.types.Object, index: int) -> Callable[[analysis.Analysis], None]:
+    """A function for :func:`.analysis.request` that drops a known length and calibrates with those that are left."""
+    names = scene.name, root.name
+
+    def then(found: analysis.Analysis) -> None:
+        current = _still(*names)
+        if current is not None:
+            known = known_of(current[1])
+            calibrate(*current, found, known[:index] + known[index + 1 :])
+
+    return then
+
+
+def _still(scene_name: str, root_name: str) -> tuple[bpy.types.Scene, bpy.types.Object] | None:
+    scene = bpy.data.scenes.get(scene_name)
+    root = bpy.data.objects.get(root_name)
+    return None if scene is None or root is None else (scene, root)
+
+
+def calibrate(
+    scene: bpy.types.Scene, root: bpy.types.Object, found: analysis.Analysis, known: Sequence[KnownAnchors]
+) -> None:
+    """Calibrate with known lengths; without any, as the engine made it. One undo step, now or when the shape is ready.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` with the reason if the lengths do not calibrate. A first length of relative depth is kept
+            all the same, because it calibrates together with the next.
+    """
+    state = root.image_to_3d.calibration
+    metric = root.image_to_3d.outcome.metric
+    prior = scale.of_engine(root)
+    if not known:
+        solution = Solution(Scale(prior.state, prior.relative_sd, prior.focal_sd), -state.bend)
+    else:
+        try:
+            solution = solve_on(found.grid, known, prior, metric, found.planes)
+        except ImageTo3DError:
+            if not metric and len(known) == 1 and not state.calibrated:
+                _write_known(root, known, (0.0,))
+                bpy.ops.ed.undo_push(message="Known Length")
+            raise
+    if not solution.bend:
+        _finish(scene, root, known, solution)
+        return
+    stored, wish, names = stored_cloud.read(root, everything=True), levelling.wish_of(root), (scene.name, root.name)
+
+    def work() -> _Shape:
+        return _bend(stored, solution, wish)
+
+    def done(shape: _Shape) -> None:
+        current = _still(*names)
+        if current is not None:
+            build.reshape(*current, shape.points, shape.kept, solution.bend)
+            current[1].image_to_3d.calibration.bend += solution.bend
+            _finish(*current, known, solution, shape.levelling)
+            remeasure_later(*current)
+
+    session.current().background.run(work, done)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    points: blender_points.BlenderPoints
+    kept: NDArray[np.intp]
+    levelling: Levelling | None
+
+
+def _bend(stored: stored_cloud.StoredPoints, solution: Solution, wish: levelling.LevelWish | None) -> _Shape:
+    """Everything about another shape that costs time. Background thread."""
+    before = stored.cloud()
+    after = bend_cloud(before, solution.bend)
+    stood = None
+    if wish is not None:
+        try:
+            stood = level_again(SurfaceGrid.from_cloud(after), wish, True)
+        except ImageTo3DError:
+            stood = None  # it stands as before
+    kept = np.flatnonzero(np.isin(stored.picture.cells, after.cells()))
+    return _Shape(blender_points.from_cloud(after, stored.metres_per_unit), kept, stood)
+
+
+def _finish(
+    scene: bpy.types.Scene,
+    root: bpy.types.Object,
+    known: Sequence[KnownAnchors],
+    solution: Solution,
+    stood: Levelling | None = None,
+) -> None:
+    bpy.context.view_layer.update()
+    _record(root, known, solution)
+    _size(scene, root, solution.scale.factor)
+    if stood is not None:
+        levelling.apply_again(root, stood)
+    _reach(scene, root)
+    dimensions.refresh(root, scene)
+    if not solution.bend and len(root.image_to_3d.inspection.planes):  # their areas have changed
+        remeasure_later(scene, root)
+    bpy.ops.ed.undo_push(message="Calibrate" if known else "Remove Calibration")
+
+
+def _record(root: bpy.types.Object, known: Sequence[KnownAnchors], solution: Solution) -> None:
+    state, worth = root.image_to_3d.calibration, solution.scale
+    state.calibrated = bool(known)
+    state.factor, state.relative_sd, state.lateral_share = worth.factor, worth.relative_sd, worth.lateral_share
+    _write_known(root, known, worth.residuals_m or (0.0,) * len(known))
+
+
+def _write_known(root: bpy.types.Object, known: Sequence[KnownAnchors], residuals: Sequence[float]) -> None:
+    stored = root.image_to_3d.calibration.known
+    stored.clear()
+    for length, residual in zip(known, residuals, strict=True):
+        item = stored.add()
+        item.metres, item.residual_m = length.metres, residual
+        anchors.set_anchor(item.start, length.start)
+        anchors.set_anchor(item.end, length.end)
+
+
+def _size(scene: bpy.types.Scene, root: bpy.types.Object, factor: float) -> None:
+    """Have Blender display ``factor`` metres for each of the engine."""
+    levelling.move(root, levelling.sized(root, factor / stored_cloud.world_scale(root, scene)))
+
+
+def _reach(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
+    """Have the camera see everything at its new size."""
+    built = build.find(root)
+    if built.camera is None:
+        return
+    depth = np.array([corner[1] for corner in built.points.bound_box])
+    size = root.matrix_world.median_scale
+    camera.reach(built.camera.data, size * max(depth.min(), 0.0), size * depth.max(), scene.unit_settings.scale_length)

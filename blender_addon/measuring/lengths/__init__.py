@@ -1,0 +1,1 @@
+"""Lengths: dimensions, the laser, and Blender's rulers."""

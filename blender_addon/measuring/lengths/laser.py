@@ -1,0 +1,156 @@
+"""The laser measure: click a surface, get the clear distances from there to what stands opposite."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty
+from numpy.typing import NDArray
+
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core.lengths.calibration import Scale
+from image_to_3d.core.lengths.measuring import point_near
+from image_to_3d.core.surfaces.room import LaserHit, laser, laser_along_axes
+
+from .. import analysis, scale, stored_cloud
+from ..analysis import Analysis
+from ..picking import PicksPoints
+from . import dimension_objects
+from .dimension_objects import Dimension
+from .dimensions import OfPhoto, later
+
+_BARE = Scale("engine", 0.0, 0.0)  # lengths of the engine, with the uncertainty of their ends alone
+_SAME_WAY = 0.995  # cosine of 6°
+
+
+def shoot(
+    root: bpy.types.Object,
+    scene: bpy.types.Scene,
+    found: Analysis,
+    place: NDArray[np.floating],
+    directions: str = "BOTH",
+    keep: bool = False,
+) -> list[bpy.types.Object]:
+    """Show the clear distances from a place of the surface.
+
+    Args:
+        root: of the photo.
+        scene: for the units.
+        found: of the photo.
+        place: (3,) of the world, Blender units, on the surface.
+        directions: ``NORMAL``, along the surface's normal; ``AXES``, along the axes of the levelled room; or ``BOTH``.
+        keep: keep what an earlier laser showed.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` off the surface, if nothing is met, or if nobody knows what is level and only axes were
+            asked for.
+    """
+    start = point_near(found.grid, stored_cloud.to_camera_frame(root, place))
+    hits: dict[str, LaserHit | None] = {}
+    ways = {"normal": start.normal}
+    if directions != "AXES":
+        hits["normal"] = laser(found.grid, start, _BARE, None, found.planes)
+    if directions != "NORMAL":
+        rotation = levelled_axes(root, found, required=directions == "AXES")
+        if rotation is not None:
+            right, down, forward = rotation
+            ways |= {"left": -right, "right": right, "up": -down, "down": down, "forward": forward, "back": -forward}
+            axes = laser_along_axes(found.grid, start, _BARE, rotation, found.planes)
+            # Where the axis that points away from the surface is its normal, one line is enough.
+            hits |= {
+                name: hit
+                for name, hit in axes.items()
+                if "normal" not in hits or float(ways[name] @ start.normal) < _SAME_WAY
+            }
+    met = {name: hit for name, hit in hits.items() if hit is not None}
+    if not met:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST,
+            "The laser meets nothing from there.",
+            "Click on a surface that has something opposite in the picture.",
+        )
+    earlier = [o for o in dimension_objects.of(root) if o.image_to_3d.dimension.kind == "LASER"]
+    rank = max((o.image_to_3d.dimension.rank for o in earlier), default=-1) + 1 if keep else 0
+    worth = scale.of(root, scene)
+    made = []
+    for name, hit in met.items():
+        ends = np.stack([start.position, start.position + hit.distance.metres * ways[name]])
+        dimension = Dimension(
+            "LASER",
+            ends,
+            hit.distance.sd,
+            rank,
+            name,
+            hidden=hit.hidden,
+            extended=hit.extended,
+        )
+        made.append(dimension_objects.put(root, scene, dimension, worth))
+    if not keep:
+        for obj in earlier:
+            if obj not in made:
+                dimension_objects.remove(obj)
+    return made
+
+
+def levelled_axes(root: bpy.types.Object, found: Analysis, required: bool) -> NDArray[np.float64] | None:
+    """Rotation (3, 3), camera frame → right, down and forward of the levelled room.
+
+    Of a levelled root the axes are those of Blender's world; else gravity as the picture tells, and the camera's own heading.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` with the reason if ``required`` and the picture does not tell. Otherwise None then.
+    """
+    if root.image_to_3d.levelling.levelled:
+        world = np.eye(3)  # rows: right, forward, up
+        right, forward, up = (stored_cloud.direction_to_camera_frame(root, axis) for axis in world)
+        return np.stack([right, -up, forward])
+    try:
+        gravity = analysis.gravity_of(root, found)
+    except ImageTo3DError:
+        if required:
+            raise
+        return None
+    down = -gravity.up
+    forward = np.array([0.0, 0.0, 1.0]) - down[2] * down
+    forward /= np.linalg.norm(forward)
+    return np.stack([np.cross(down, forward), down, forward])
+
+
+class IMAGE_TO_3D_OT_laser(OfPhoto, PicksPoints, bpy.types.Operator):
+    """Click a surface: shows the clear distance to what stands opposite, along its normal and along the axes of the room"""
+
+    bl_idname = "image_to_3d.laser"
+    bl_label = "Laser Measure"
+
+    points: FloatVectorProperty(
+        name="Points", description="Where the laser stands, world", size=3, options={"SKIP_SAVE"}
+    )
+    directions: EnumProperty(
+        name="Directions",
+        items=[
+            ("BOTH", "Normal and Axes", "Along the normal of the surface and along the axes of the levelled room"),
+            ("NORMAL", "Normal", "Along the normal of the surface"),
+            ("AXES", "Axes", "Along the axes of the levelled room"),
+        ],
+    )
+    keep: BoolProperty(
+        name="Keep Earlier", description="Keep the lines of earlier clicks. Shift while clicking does so as well"
+    )
+
+    def picked(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Shift keeps the earlier lines."""
+        self.keep = self.keep or event.shift
+        return self.execute(context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Measure from the place given."""
+        place, directions, keep = np.array(self.points), self.directions, self.keep
+        return later(
+            self,
+            context,
+            "Laser Measure",
+            lambda root, scene, found: shoot(root, scene, found, place, directions, keep),
+        )
+
+
+CLASSES = (IMAGE_TO_3D_OT_laser,)

@@ -1,0 +1,1 @@
+"""Standing a photo on its floor."""

@@ -1,0 +1,1 @@
+"""Reports of planes, and the heat map of distances from one."""

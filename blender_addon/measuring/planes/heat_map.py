@@ -1,0 +1,76 @@
+"""Deviation of points from the planes that were reported, as attributes of the points and as colours; removed without a trace."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from image_to_3d.core import ImageTo3DError
+from image_to_3d.core.surfaces.inspection import deviation_colours
+from image_to_3d.core.surfaces.planes import signed_distance
+
+from ...photos import session
+from ...scene import build, materials
+from ...scene import points as pointcloud
+from .. import scale, stored_cloud
+from . import report as plane_report
+
+DEVIATION = "deviation"
+"""Distance from the plane in displayed metres, positive towards the camera; 0 for points of no plane."""
+NAME = "Image to 3D Deviation"
+
+
+def apply(root: bpy.types.Object) -> None:
+    """Show the deviations of a photo, or its own colours, as its settings say."""
+    try:
+        points = build.find(root).points
+    except LookupError:
+        return
+    inspection = root.image_to_3d.inspection
+    if not inspection.heat_map or not len(inspection.planes):
+        _remove(points)
+        return
+    try:
+        _paint(root, points)
+    except ImageTo3DError as error:
+        session.current().failure = error
+
+
+def _paint(root: bpy.types.Object, points: bpy.types.Object) -> None:
+    stored = stored_cloud.read(root)
+    grid = stored.grid()
+    scene = next(iter(root.users_scene), bpy.context.scene)
+    factor = scale.of(root, scene).factor
+    inspection = root.image_to_3d.inspection
+    deviation = np.full((grid.rows, grid.cols), np.nan)
+    limits = np.ones((grid.rows, grid.cols))
+    for entry in inspection.planes:
+        region = plane_report.region_of(entry, grid)
+        distance = factor * signed_distance(grid.points[region], np.array(entry.normal), entry.offset)
+        deviation[region] = distance
+        limits[region] = inspection.heat_range * scene.unit_settings.scale_length or 3.0 * max(entry.rms_m, 1e-4)
+    cells = stored.picture.cells
+    front = cells < deviation.size
+    values, ends = np.full(len(cells), np.nan), np.ones(len(cells))
+    values[front], ends[front] = deviation.ravel()[cells[front]], limits.ravel()[cells[front]]
+    known = np.isfinite(values)
+    colours = pointcloud.read(points, pointcloud.COLOUR).copy()
+    colours[known, :3] = deviation_colours(values[known] / ends[known], 1.0)
+    pointcloud.write(points.data, DEVIATION, "FLOAT", np.where(known, values, 0.0).astype(np.float32))
+    pointcloud.write(points.data, pointcloud.DEVIATION_COLOUR, "FLOAT_COLOR", colours.astype(np.float32))
+    materials.use(points, _material())
+    points.data.update_tag()
+
+
+def _remove(points: bpy.types.Object) -> None:
+    found = [name for name in (DEVIATION, pointcloud.DEVIATION_COLOUR) if name in points.data.attributes]
+    if not found:
+        return
+    for name in found:
+        points.data.attributes.remove(points.data.attributes[name])
+    materials.use(points, materials.points_material())
+    points.data.update_tag()
+
+
+def _material() -> bpy.types.Material:
+    return bpy.data.materials.get(NAME) or materials.emission_of(NAME, pointcloud.DEVIATION_COLOUR)

@@ -1,0 +1,210 @@
+"""One photo on its way: what it was started with, how far it is, what came of it.
+
+Everything here but :func:`stage_text` runs away from Blender's main thread and touches no bpy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.app.translations import pgettext_n as n_
+from numpy.typing import NDArray
+
+from image_to_3d.blender import points as blender_points
+from image_to_3d.blender import surface as blender_surface
+from image_to_3d.core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
+from image_to_3d.core.depth.heat_maps import cloud_heat_map
+from image_to_3d.core.lengths.reapply import Again, Measured, measure_again
+from image_to_3d.protocol import ConnectionLost
+from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
+from image_to_3d.protocol.schema import SchemaError
+
+from .. import translations
+from ..runtime.main_thread import Work
+from . import source as photo_source
+from .source import PhotoSource
+
+_numbers = itertools.count(1)
+_STAGES = {
+    "read": n_("Reading the photo"),
+    "start": n_("Starting the backend"),
+    "connect": n_("Connecting"),
+    "decode": n_("Decoding the photo"),
+    "load": n_("Loading the network"),
+    "preprocess": n_("Preparing the photo"),
+    "network": n_("Running the network"),
+    "postprocess": n_("Making Gaussians"),
+    "lift": n_("Lifting pixels to their depth"),
+    "pack": n_("Sending the result"),
+    "waiting": n_("Waiting for other jobs"),
+    "build": n_("Ready: leave the current mode to see it"),
+}
+
+
+def stage_text(stage: str) -> str:
+    """Words for a stage; one that says how many photos are before it is a sentence, unknown ones speak for themselves."""
+    return iface_(_STAGES[stage]) if stage in _STAGES else translations.sentence(stage).capitalize()
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A finished job, made ready on the client's thread.
+
+    Attributes:
+        result: as the backend sent it.
+        points: in the Blender frame.
+        surface: in the Blender frame, or None.
+        again: calibration and levelling of the photo that was made anew; None where nothing was measured.
+    """
+
+    result: Result
+    points: blender_points.BlenderPoints
+    surface: blender_surface.BlenderSurface | None
+    again: Again | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMapArrival:
+    """A finished depth map, made ready on the client's thread.
+
+    Attributes:
+        name: of the photo.
+        rgba: (h, w, 4) float32 sRGB as Blender stores pixels, bottom row first.
+        near, far: depth in metres at the bright and the dark end; None where the engine knows no metres.
+    """
+
+    name: str
+    rgba: NDArray[np.float32]
+    near: float | None
+    far: float | None
+
+
+@dataclass(eq=False)
+class Job:
+    """A photo on its way.
+
+    Attributes:
+        recipe: stored values of the recipe it was started with.
+        scene: name of the scene it goes to.
+        metres_per_unit: of that scene when it was started.
+        source: the photo.
+        fields: of the message to the backend, but for the files.
+        depth_path: depth file, empty for none.
+        root: ``session_uid``, which outlives a change of names, of the root whose objects get the result; 0: new objects are made.
+        measured: what was measured in the photo that is made anew, to be done again; None for nothing.
+        number: tells jobs apart.
+        ticket: of the request; 0 while it waits for its turn.
+        stage, fraction: latest progress.
+        given_up: set when the person cancels; read by the client's thread.
+        arrival: set when it is ready to be built, or, of a depth map, to be shown.
+        work: its way into the scene, or None.
+        failure: why it failed, or None.
+    """
+
+    recipe: dict[str, Any]
+    scene: str
+    metres_per_unit: float
+    source: PhotoSource
+    fields: dict[str, Any] = field(default_factory=dict)
+    depth_path: str = ""
+    root: int = 0
+    measured: Measured | None = None
+    number: int = field(default_factory=lambda: next(_numbers))
+    ticket: int = 0
+    stage: str = "read"
+    fraction: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    given_up: threading.Event = field(default_factory=threading.Event)
+    arrival: Arrival | HeatMapArrival | None = None
+    work: Work | None = None
+    failure: ImageTo3DError | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self.started
+
+    def anew(self) -> Job:
+        """The same, not yet begun."""
+        return replace(
+            self,
+            ticket=0,
+            stage="read",
+            fraction=0.0,
+            given_up=threading.Event(),
+            arrival=None,
+            work=None,
+            failure=None,
+        )
+
+    def find_root(self, objects: Iterable[Any]) -> Any | None:
+        """The root among these objects, if it is still there. Main thread."""
+        return next((obj for obj in objects if obj.session_uid == self.root), None)
+
+    def request(self) -> Predict:
+        """The message to the backend. Client's thread."""
+        fields = {**self.fields, **self.source.fields()}
+        if self.depth_path:
+            path = Path(self.depth_path)
+            fields |= {
+                "depth_name": path.name,
+                "depth_file": bytes_blob(photo_source.read_bytes(path, n_("depth file"))),
+            }
+        self.stage = "connect"
+        return Predict(**fields)
+
+    def prepare(self, reply: Message) -> Arrival | HeatMapArrival:
+        """Everything about the answer that costs time. Client's thread."""
+        result, cloud = self._cloud(reply)
+        again = None
+        if self.measured is not None and cloud.grid is not None:
+            cloud, again = measure_again(cloud, self.measured)
+        points = blender_points.from_cloud(cloud, self.metres_per_unit)
+        vertices = self.recipe["surface_vertices"]
+        if not vertices:
+            return Arrival(result, points, None, again)
+        surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))
+        return Arrival(result, points, surface, again)
+
+    def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:
+        if not isinstance(reply, Result):
+            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
+        try:
+            cloud = reply.to_cloud()
+        except SchemaError as error:
+            raise ImageTo3DError(ErrorCode.INTERNAL, str(error), "Update the add-on and the backend.") from None
+        if not len(cloud):
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The photo gave no points.", "Try another photo or engine.")
+        if cloud.intrinsics is None:
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
+        if self.given_up.is_set():
+            raise Cancelled
+        return reply, cloud
+
+
+class DepthMapJob(Job):
+    """A photo whose depth is wanted as a picture, and nothing else."""
+
+    def prepare(self, reply: Message) -> HeatMapArrival:
+        """The picture. Client's thread."""
+        _, cloud = self._cloud(reply)
+        try:
+            picture, scale = cloud_heat_map(cloud)
+        except ValueError:
+            raise ImageTo3DError(
+                ErrorCode.ENGINE_FAILED, "This engine gives no picture of depth.", "Choose another engine."
+            ) from None
+        rgba = np.ones((*picture.shape[:2], 4), np.float32)
+        rgba[..., :3] = picture[::-1] / np.float32(255)
+        metric = cloud.provenance.metric and scale.far > 0
+        return HeatMapArrival(
+            self.source.name, rgba, 1 / scale.near if metric else None, 1 / scale.far if metric else None
+        )

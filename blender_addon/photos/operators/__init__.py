@@ -1,0 +1,1 @@
+"""Buttons that make photos, and keep their queue."""

@@ -1,0 +1,128 @@
+"""Files of 3D Gaussians in and out of a scene, with reading, writing and arithmetic on the background thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.app.translations import pgettext_iface as iface_
+
+from image_to_3d.blender import points as blender_points
+from image_to_3d.blender import surface as blender_surface
+from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.io.gaussian_files import read_scene, write_scene
+from image_to_3d.protocol.messages import Result, cloud_fields
+
+from .. import properties
+from ..measuring import stored_cloud as photo_points
+from ..photos import session
+from ..runtime.main_thread import Steps
+from ..scene import build, edits
+from ..scene import points as pointcloud
+
+
+def load(context: bpy.types.Context, path: Path) -> None:
+    """Import a file; the objects come when it is read, through :meth:`Session.pump`."""
+    current, scene = session.current(), context.scene
+    scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
+    # What a person chose for photos holds here too, but for the photo.
+    recipe = properties.values(scene.image_to_3d.recipe)
+    recipe |= {"source": "FILE", "photo_path": "", "image": None, "depth_path": "", "mask": None}
+
+    def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
+        cloud = read_scene(path)
+        vertices = recipe["surface_vertices"]
+        surface = blender_surface.from_cloud(cloud, metres_per_unit, max(4, vertices)) if vertices else None
+        fields = cloud_fields(cloud) | {"photo": path.name}
+        return Result(**fields), blender_points.from_cloud(cloud, metres_per_unit), surface
+
+    def done(read: tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]) -> None:
+        current.stepwise.run(lambda: into_scene(*read), failed)
+
+    def into_scene(
+        result: Result, points: blender_points.BlenderPoints, surface: blender_surface.BlenderSurface | None
+    ) -> Steps:
+        draft = yield from build.draft_in_steps(points, surface, None)
+        target = bpy.data.scenes.get(scene_name) or bpy.context.scene
+        built = build.build(target, points, surface, result, recipe, None, 0.0, draft)
+        current.last_root = built.root.name
+        yield
+        bpy.ops.ed.undo_push(message="Import Gaussian Splats")
+
+    def failed(error: ImageTo3DError) -> None:
+        current.failure = error
+
+    current.background.run(work, done, iface_("Reading {name}").format(name=path.name))
+
+
+def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
+    """Export the points that are shown below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
+
+    A PLY of points that stay before the camera of their photo keeps camera and picture grid, so it can be measured, and what was
+    filled in stays marked.
+
+    Args:
+        context: its scene gives the unit.
+        root: of the photo.
+        path: to be written; its suffix says which kind of file.
+        apply_transform: as the points stand in the world, rather than as the photo's camera sees them.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` if the points are gone or all left out, or the transform stretches or mirrors them.
+    """
+    try:
+        points = build.find(root).points
+    except LookupError:
+        raise ImageTo3DError(
+            ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
+        ) from None
+    matrix = np.array(
+        points.matrix_world if apply_transform else root.matrix_world.inverted_safe() @ points.matrix_world
+    )
+    similarity = blender_points.similarity(matrix)
+    kept = edits.kept(points)
+    if not kept.any():
+        raise edits.nothing_left(root.name)
+    names = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
+    columns = {name: pointcloud.read(points, name) for name in names}
+    picture = _picture(root, points, similarity)
+    if picture is not None:
+        picture = replace(picture, cells=picture.cells[kept])
+    metres_per_unit = context.scene.unit_settings.scale_length
+
+    def work() -> None:
+        shown = {name: values[kept] for name, values in columns.items()}
+        cloud = blender_points.to_cloud(
+            shown["position"],
+            shown["scale"],
+            shown["rotation"],
+            shown[pointcloud.COLOUR],
+            shown["opacity"],
+            similarity,
+            metres_per_unit,
+            picture,
+        )
+        write_scene(path, cloud)
+
+    current = session.current()
+
+    def done(_: None) -> None:
+        current.notice = iface_("{name} was written.").format(name=path.name)
+
+    current.background.run(work, done, iface_("Writing {name}").format(name=path.name))
+
+
+_AT_THE_CAMERA = 1e-6
+"""Radians and Blender units by which rounding of matrices may seem to move a point."""
+
+
+def _picture(
+    root: bpy.types.Object, points: bpy.types.Object, similarity: blender_points.Similarity
+) -> blender_points.Picture | None:
+    """What the points were made from, if there was a photo and it still is before them; size alone does not matter."""
+    moved = max(np.abs(similarity.rotation - np.eye(3)).max(), np.abs(similarity.translation).max())
+    if not photo_points.measurable(root) or pointcloud.CELL not in points.data.attributes or moved > _AT_THE_CAMERA:
+        return None
+    return photo_points.picture_of(root, points)

@@ -1,0 +1,1 @@
+"""What every panel and operator shares: widgets, and how something is said to the person."""

@@ -1,0 +1,75 @@
+"""Measuring: what is stored comes back, in the camera frame and in metres."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from paths import SAMPLE
+
+bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+
+TRUTH = json.loads((SAMPLE / "truth.json").read_text())
+
+
+def analysed(panel, addon, root):
+    """The analysis of a root, waited for."""
+    found = []
+    addon.measuring.analysis.request(root, found.append)
+    panel.session.wait(60)
+    return found[0]
+
+
+def test_the_points_come_back_as_the_picture_they_were_made_from(panel, addon) -> None:
+    from image_to_3d.core.lengths.measuring import distance, point_at
+
+    panel.choose_sample()
+    panel.recipe.density = "QUARTER"
+    built = panel.generate()
+    stored = addon.measuring.stored_cloud.read(built.root, everything=True)
+    cloud = stored.cloud()
+    assert len(cloud) == built.root.image_to_3d.outcome.points
+    np.testing.assert_array_equal(cloud.cells(), stored.picture.cells)
+    grid = stored.grid()
+    assert np.nanmedian(np.abs(grid.depth - cloud.depth_image())) == 0
+    door = next(length for length in TRUTH["measurements"] if length["name"] == "door_height")
+    a, b = (point_at(grid, uv) for uv in door["uv"])
+    assert distance(a, b)[0] == pytest.approx(door["length_m"], rel=0.002)
+
+
+def test_the_two_frames_lead_into_each_other(panel, addon) -> None:
+    cloud = addon.measuring.stored_cloud
+    bpy.context.scene.unit_settings.scale_length = 0.01
+    panel.choose_sample()
+    root = panel.generate().root
+    root.location, root.rotation_euler, root.scale = (1, 2, 3), (0.3, 0.2, 0.1), (2, 2, 2)
+    bpy.context.view_layer.update()
+    points = np.random.default_rng(0).normal(size=(20, 3))
+    np.testing.assert_allclose(cloud.to_camera_frame(root, cloud.to_world(root, points)), points, atol=1e-5)
+    assert cloud.world_scale(root, bpy.context.scene) == pytest.approx(2.0)
+    np.testing.assert_allclose(cloud.to_world(root, np.zeros(3)), (1, 2, 3), atol=1e-6)
+
+
+def test_the_picture_tells_planes_and_gravity_once(panel, addon) -> None:
+    panel.choose_sample()
+    root = panel.generate().root
+    assert addon.measuring.analysis.known(root) is None
+    found = analysed(panel, addon, root)
+    assert (found.gravity.pitch_deg, found.gravity.roll_deg) == pytest.approx((-6.0, -1.5), abs=0.05)
+    assert addon.measuring.analysis.known(root) is found
+
+
+def test_a_scale_says_what_it_rests_on(panel, addon) -> None:
+    panel.choose_sample()
+    root = panel.generate().root
+    scale = addon.measuring.scale.of(root, bpy.context.scene)
+    assert (scale.state, scale.factor, scale.relative_sd) == ("engine", pytest.approx(1.0), 0.03)
+    root.scale = (1.0, 2.0, 1.0)
+    bpy.context.view_layer.update()
+    from image_to_3d.core import ImageTo3DError
+
+    with pytest.raises(ImageTo3DError, match="unevenly"):
+        addon.measuring.scale.of(root, bpy.context.scene)
