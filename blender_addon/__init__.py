@@ -8,31 +8,31 @@ from __future__ import annotations
 from . import preferences, properties, translations
 from .backend import installation
 from .backend import panel as backend_panel
-from .backend.operators import connection
-from .backend.operators import installation as installing
+from .backend.operators import connection as connection_operators
+from .backend.operators import installation as installing_operators
 from .editing import gesture
-from .editing import operators as editing
+from .editing import operators as editing_operators
 from .editing import panel as editing_panel
 from .film import moves, paths, safe_zone
 from .film import panel as film_panel
 from .measuring import analysis
 from .measuring import panel as measuring_panel
-from .measuring.calibration import operators as calibration
+from .measuring.calibration import operators as calibration_operators
 from .measuring.lengths import dimensions, laser
 from .measuring.lengths import panel as dimensions_panel
 from .measuring.levelling import logic as levelling
 from .measuring.planes import panel as planes_panel
-from .measuring.planes import report
+from .measuring.planes import report as planes_report
 from .photos import info, session
 from .photos import panel as photos_panel
 from .photos.operators import depth_map, find_photo, generate, import_photos, queue
 from .rendering import engine, splat_scenes
-from .rendering.compositing import operators as compositing
+from .rendering.compositing import operators as compositing_operators
 from .rendering.compositing import setup
 from .runtime import registration, tasks
 from .scene import display
-from .scene import operators as scene
-from .splat_files import operators as splat_files
+from .scene import operators as scene_operators
+from .splat_files import operators as splat_files_operators
 from .viewport import live, solid_points
 from .viewport import panel as viewport_panel
 
@@ -46,22 +46,22 @@ _MODULES = (
     depth_map,
     queue,
     find_photo,
-    scene,
-    connection,
-    installing,
-    splat_files,
+    scene_operators,
+    connection_operators,
+    installing_operators,
+    splat_files_operators,
     import_photos,
     photos_panel,
     analysis,
     levelling,
-    calibration,
+    calibration_operators,
     dimensions,
     laser,
-    report,
+    planes_report,
     measuring_panel,
     dimensions_panel,
     planes_panel,
-    editing,
+    editing_operators,
     gesture,
     editing_panel,
     moves,
@@ -75,7 +75,7 @@ _MODULES = (
     solid_points,
     splat_scenes,
     engine,
-    compositing,
+    compositing_operators,
     setup,
     live,
     viewport_panel,
