@@ -18,7 +18,7 @@ from gpu_extras.batch import batch_for_shader
 from image_to_3d.core.cloud import selecting
 
 from ..photos import session
-from ..scene import edits
+from ..scene import edits, roles
 from ..scene import points as pointcloud
 from .operators import Edits
 
@@ -123,7 +123,7 @@ class IMAGE_TO_3D_OT_select_points(Edits, bpy.types.Operator):
 
     def _select(self, context: bpy.types.Context, region: bpy.types.Region, view: Any) -> set[str]:
         root = session.shown_root(context)
-        points, _ = edits.objects(root)
+        points = roles.points_of(root)
         size = region.width, region.height
         clip_from_points = np.array(view.perspective_matrix @ points.matrix_world)
         drawn = outline(self.shape, [tuple(place.loc) for place in self.path])

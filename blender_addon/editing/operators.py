@@ -14,7 +14,7 @@ from bpy.props import BoolProperty, EnumProperty
 from image_to_3d.core.cloud import selecting
 
 from ..photos import session
-from ..scene import edits
+from ..scene import edits, roles
 from ..scene import points as pointcloud
 
 
@@ -27,7 +27,7 @@ class Edits:
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs the points of a photo, in Object Mode."""
         root = session.shown_root(context)
-        if root is None or edits.objects(root)[0] is None:
+        if root is None or roles.points_of(root) is None:
             cls.poll_message_set("Select a photo that has points")
             return False
         if context.mode != "OBJECT":
@@ -105,7 +105,7 @@ class IMAGE_TO_3D_OT_select_all_points(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Select."""
-        points, _ = edits.objects(session.shown_root(context))
+        points = roles.points_of(session.shown_root(context))
         kept = edits.kept(points)
         chosen = {"SELECT": kept, "DESELECT": np.zeros_like(kept), "INVERT": kept & ~edits.selection(points)}
         edits.select(points, chosen[self.action])
@@ -130,7 +130,7 @@ class IMAGE_TO_3D_OT_remove_points(Edits, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mark the points."""
         root = session.shown_root(context)
-        points, _ = edits.objects(root)
+        points = roles.points_of(root)
         kept = edits.kept(points)
         chosen = edits.selection(points) & kept
         if not chosen.any():
@@ -151,7 +151,7 @@ class IMAGE_TO_3D_OT_remove_isolated(Edits, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the positions and return; neighbours are counted meanwhile."""
         root = session.shown_root(context)
-        points, _ = edits.objects(root)
+        points = roles.points_of(root)
         name, data, least = root.name, points.data.session_uid, root.image_to_3d.editing.neighbours
         positions, kept = pointcloud.read(points, "position"), edits.kept(points)
         photo = root.image_to_3d.outcome.focal_px > 0
@@ -163,7 +163,7 @@ class IMAGE_TO_3D_OT_remove_isolated(Edits, bpy.types.Operator):
 
         def done(alone: np.ndarray) -> None:
             found = bpy.data.objects.get(name)
-            now = edits.objects(found)[0] if found is not None else None
+            now = roles.points_of(found) if found is not None else None
             if now is None or now.data.session_uid != data or len(edits.flags(now)) != len(alone):
                 return  # made anew or removed meanwhile
             edits.mark(found, edits.ISOLATED, alone)

@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from ..photos import session
-from ..scene import edits
+from ..scene import roles
 from ..ui.widgets import Sidebar
 
 
@@ -22,7 +22,7 @@ class IMAGE_TO_3D_PT_edit(Sidebar, bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with points."""
         root = session.shown_root(context)
-        return root is not None and edits.objects(root)[0] is not None
+        return root is not None and roles.points_of(root) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""

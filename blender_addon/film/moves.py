@@ -12,7 +12,7 @@ from image_to_3d.core.cameras.axes import points_to_opencv
 from image_to_3d.core.cameras.trajectories import TrajectoryOptions, trajectory
 
 from ..photos import session
-from ..scene import build, camera, points
+from ..scene import camera, points, roles
 from . import keyframes
 
 MOVES = [
@@ -94,7 +94,7 @@ def add(
             ErrorCode.BAD_REQUEST, f"The camera cannot be moved: {error}.", "Make the photo again."
         ) from None
     made = keyframes.create(scene, f"{root.name} {label}", path, root, scene.unit_settings.scale_length)
-    view = build.find(root).camera
+    view = roles.find(root).camera
     if view is not None:
         made.data.clip_start, made.data.clip_end = view.data.clip_start, view.data.clip_end
     return made
@@ -107,7 +107,7 @@ def photo(root: bpy.types.Object, metres_per_unit: float) -> tuple[np.ndarray, I
         ImageTo3DError: ``bad_request``: it has no camera or no points.
     """
     try:
-        found = build.find(root)
+        found = roles.find(root)
     except LookupError:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."

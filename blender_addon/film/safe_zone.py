@@ -17,7 +17,7 @@ from image_to_3d.core.cameras.safe_zone import SafeZone, safe_zone
 
 from ..measuring import scale
 from ..photos import session
-from ..scene import edits
+from ..scene import edits, roles
 from ..viewport import notice
 from . import moves
 
@@ -106,7 +106,7 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     """
     metres_per_unit = scene.unit_settings.scale_length
     positions, intrinsics, opacities = moves.photo(root, metres_per_unit)
-    kept = edits.kept(edits.objects(root)[0])
+    kept = edits.kept(roles.points_of(root))
     name, state = root.name, _state(root)
 
     def work() -> SafeZone:
@@ -154,7 +154,7 @@ def outdated(root: bpy.types.Object) -> bool:
 
 def _state(root: bpy.types.Object) -> str:
     """What tells one set of shown points from another without reading them, in the file too."""
-    points, _ = edits.objects(root)
+    points = roles.points_of(root)
     if points is None:
         return ""
     outcome = root.image_to_3d.outcome

@@ -16,7 +16,7 @@ from image_to_3d.core.surfaces.planes import Plane, classify, find_planes
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ..photos import session
-from ..scene import build
+from ..scene import roles
 from . import stored_cloud
 
 _KEPT = 4
@@ -146,7 +146,7 @@ def _key(root: bpy.types.Object) -> tuple[Any, ...] | None:
     if not stored_cloud.measurable(root):
         return None
     try:
-        data = build.find(root).points.data
+        data = roles.find(root).points.data
     except LookupError:
         return None
     attribute = data.attributes.get("position")

@@ -14,7 +14,7 @@ from mathutils import Matrix, Vector
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from ..photos import session
-from ..scene import build
+from ..scene import roles
 from .active_photo import shown_root
 
 NAVIGATION = {
@@ -36,7 +36,7 @@ def hit(root: bpy.types.Object, origin: Vector, direction: Vector) -> Vector | N
     Raises:
         ImageTo3DError: ``bad_request`` if there is no surface, or it is hidden.
     """
-    surface = build.find(root).surface
+    surface = roles.find(root).surface
     if surface is None or not len(surface.data.polygons):
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,

@@ -18,8 +18,8 @@ from image_to_3d.core import ErrorCode, GaussianCloud, Grid, ImageTo3DError, Int
 from image_to_3d.core.cameras.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
-from ..scene import build
 from ..scene import points as pointcloud
+from ..scene import roles
 
 Float64 = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def read(root: bpy.types.Object, everything: bool = False) -> StoredPoints:
         ImageTo3DError: ``bad_request`` where the points are gone, or no picture grid is known.
     """
     try:
-        points = build.find(root).points
+        points = roles.find(root).points
     except LookupError:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."

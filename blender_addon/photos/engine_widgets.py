@@ -6,9 +6,10 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from .. import preferences, properties, translations
+from .. import preferences, translations
 from ..backend import recovery
 from ..backend.engine_catalogue import ENGINE_ITEMS, NOT_METRIC
+from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
 from . import session
 
@@ -27,7 +28,7 @@ _STATES = {
 }
 
 
-def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe) -> None:
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe) -> None:
     """The choice, and what is known of it."""
     column = layout.column(align=True)
     column.prop(recipe, "engine")
@@ -58,7 +59,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
         warn(layout, context, "Not metric: calibrate the result with a known length under Measure.")
 
 
-def _meant(context: bpy.types.Context, recipe: properties.Recipe) -> str:
+def _meant(context: bpy.types.Context, recipe: Recipe) -> str:
     """The engine that the backend will take, as far as that is known: its rule for *Automatic* is in ``engines.registry``."""
     name = recipe.engine if recipe.engine != "auto" else preferences.get(context).engine
     if name != "auto":

@@ -29,8 +29,8 @@ from image_to_3d.protocol.schema import SchemaError
 
 from .. import translations
 from ..runtime.main_thread import Work
-from . import source as photo_source
-from .source import PhotoSource
+from ..scene import photo_source
+from ..scene.photo_source import PhotoSource
 
 _numbers = itertools.count(1)
 _STAGES = {

@@ -8,12 +8,13 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode
 
-from .. import properties
 from ..backend import recovery
 from ..backend.panel import draw_notice
 from ..measuring import accuracy
 from ..measuring.scale import metres_text
 from ..scene import display
+from ..scene.properties import Recipe
+from ..scene.roles import has_photo
 from ..ui.widgets import Sidebar, draw_failure, fact, lines, warn
 from . import engine_widgets, photo_widgets, queue_widgets, session
 from .operators.generate import IMAGE_TO_3D_OT_generate
@@ -96,9 +97,7 @@ class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
         _draw_settings(layout, context, context.scene.image_to_3d.recipe)
 
 
-def _draw_settings(
-    layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = ""
-) -> None:
+def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe, root: str = "") -> None:
     photo_widgets.draw_focal(layout, context, recipe)
     photo_widgets.draw_depth(layout, context, recipe, root)
     engine_widgets.draw(layout, context, recipe)
@@ -168,7 +167,7 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for photos."""
         root = session.shown_root(context)
-        return root is not None and properties.has_photo(root)
+        return root is not None and has_photo(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""

@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import FocalLength, Intrinsics
 from image_to_3d.core.cameras.intrinsics import focal_from_fov, focal_from_mm35
 
-from .. import properties
+from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
 from . import info
 
@@ -36,7 +36,7 @@ _SOURCES = {
 }
 
 
-def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = "") -> bool:
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe, root: str = "") -> bool:
     """Chooser, small picture with size and focal length beside it, and what is wrong with it.
 
     Args:
@@ -69,7 +69,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: propert
     return True
 
 
-def _draw_picture(layout: bpy.types.UILayout, recipe: properties.Recipe, icon: int) -> None:
+def _draw_picture(layout: bpy.types.UILayout, recipe: Recipe, icon: int) -> None:
     """The icon of a small picture, 0 for none, and what is known of the photo beside it."""
     if icon:
         split = layout.split(factor=_PICTURE_SHARE)
@@ -87,9 +87,7 @@ def _draw_picture(layout: bpy.types.UILayout, recipe: properties.Recipe, icon: i
     column.label(text=text, icon="ERROR" if focal.source == "assumed" else "NONE", translate=False)
 
 
-def draw_depth(
-    layout: bpy.types.UILayout, context: bpy.types.Context, recipe: properties.Recipe, root: str = ""
-) -> None:
+def draw_depth(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe, root: str = "") -> None:
     """The depth file, and whether it is there; arguments as for :func:`draw`."""
     column = layout.column(align=True)
     column.prop(recipe, "depth_path")
@@ -114,7 +112,7 @@ def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, path: 
 def draw_focal(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
-    recipe: properties.Recipe,
+    recipe: Recipe,
     image: bpy.types.Image | None = None,
 ) -> None:
     """Focal length, its source, and a warning where it is assumed; of ``image``, if given, in place of the recipe's photo."""
@@ -137,13 +135,13 @@ def draw_focal(
         )
 
 
-def _facts(recipe: properties.Recipe) -> info.PhotoFacts | None:
+def _facts(recipe: Recipe) -> info.PhotoFacts | None:
     if recipe.source == "IMAGE":
         return None if recipe.image is None else info.of_image(recipe.image)
     return info.of_path(Path(bpy.path.abspath(recipe.photo_path))) if recipe.photo_path else None
 
 
-def _chosen(recipe: properties.Recipe, head: info.PhotoHead) -> FocalLength:
+def _chosen(recipe: Recipe, head: info.PhotoHead) -> FocalLength:
     """The focal length that the recipe and the photo give together."""
     if recipe.focal == "MM35":
         return focal_from_mm35(recipe.mm35, head.width, head.height, "user")

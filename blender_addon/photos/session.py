@@ -23,14 +23,17 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import ClientThread, ConnectionLost, Endpoint, Event
 from image_to_3d.protocol.messages import Message, Predict, ProgressReport, Shutdown, Status, Welcome
 
-from .. import preferences, properties, translations
+from .. import preferences, translations
 from ..backend import installation
 from ..backend.process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 from ..measuring.calibration import logic as calibration
 from ..runtime.background import Background
 from ..runtime.main_thread import Steps, Stepwise
-from ..scene import build
-from . import depth_images, source
+from ..scene import build, photo_source
+from ..scene import recipe as recipes
+from ..scene.properties import Recipe
+from ..scene.roles import root_of
+from . import depth_images
 from .job import Arrival, DepthMapJob, HeatMapArrival, Job
 
 TICK_SECONDS = 0.05
@@ -100,9 +103,7 @@ class Session:
         """True while something is wanted of the backend."""
         return self.job is not None or bool(self.waiting) or bool(self._callbacks)
 
-    def generate(
-        self, context: bpy.types.Context, recipe: properties.Recipe, root: str = "", photo: Path | None = None
-    ) -> Job:
+    def generate(self, context: bpy.types.Context, recipe: Recipe, root: str = "", photo: Path | None = None) -> Job:
         """Start a photo on its way to the scene of ``context``, or queue it behind the one under way; returns at once.
 
         Args:
@@ -114,15 +115,15 @@ class Session:
         Raises:
             ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
         """
-        stored = properties.values(recipe)
+        stored = recipes.values(recipe)
         if photo is not None:
-            stored |= {"source": "FILE", "photo_path": str(photo), "image": None} | properties.for_another_photo(stored)
+            stored |= {"source": "FILE", "photo_path": str(photo), "image": None} | recipes.for_another_photo(stored)
         scene = context.scene
         job = Job(
             recipe=stored,
             scene=scene.name,
             metres_per_unit=scene.unit_settings.scale_length,
-            source=source.from_stored(stored),
+            source=photo_source.from_stored(stored),
             fields=_request_fields(context, stored),
             depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
             root=bpy.data.objects[root].session_uid if root else 0,
@@ -130,13 +131,13 @@ class Session:
         self._add(job)
         return job
 
-    def depth_map(self, context: bpy.types.Context, recipe: properties.Recipe) -> Job:
+    def depth_map(self, context: bpy.types.Context, recipe: Recipe) -> Job:
         """Queue a photo whose depth is wanted as an image; returns at once.
 
         Raises:
             ImageTo3DError: the recipe names no photo, or the settings of the backend are wrong.
         """
-        stored = properties.values(recipe)
+        stored = recipes.values(recipe)
         # The picture is of all that the engine sees, in full detail.
         fields = _request_fields(context, stored) | {
             "fill": False,
@@ -148,7 +149,7 @@ class Session:
             recipe=stored,
             scene=context.scene.name,
             metres_per_unit=context.scene.unit_settings.scale_length,
-            source=source.from_stored(stored),
+            source=photo_source.from_stored(stored),
             fields=fields,
             depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
         )
@@ -480,9 +481,9 @@ def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[
         "fov_deg": math.degrees(stored["fov"]) if stored["focal"] == "FOV" else None,
         "resize_depth": stored["resize_depth"],
         "depth_max": stored["depth_max"] or None,
-        "max_gaussians": properties.MAX_GAUSSIANS[stored["density"]],
+        "max_gaussians": recipes.MAX_GAUSSIANS[stored["density"]],
         "fill": stored["fill"],
-        "mask": source.mask_of(mask) if mask is not None else None,
+        "mask": photo_source.mask_of(mask) if mask is not None else None,
     }
 
 
@@ -532,7 +533,7 @@ def refuse(operator: bpy.types.Operator, error: ImageTo3DError) -> set[str]:
 
 def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
     """The root of the active object, else of the last result."""
-    return properties.root_of(context.object) or properties.root_of(context.scene.objects.get(current().last_root))
+    return root_of(context.object) or root_of(context.scene.objects.get(current().last_root))
 
 
 def start_timer() -> None:

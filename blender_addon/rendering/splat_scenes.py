@@ -26,9 +26,9 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.cameras.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.protocol.messages import Instance, UploadScene, cloud_fields
 
-from .. import properties
 from ..scene import edits
 from ..scene import points as pointcloud
+from ..scene.roles import root_of
 
 _COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
 _MAX_NESTED = 8  # collections that instance collections
@@ -166,7 +166,7 @@ def _members(collection: bpy.types.Collection, render: bool) -> Iterator[bpy.typ
 def _stand_in(obj: bpy.types.Object) -> bpy.types.Object:
     """The object whose visibility is the photo's: the surface where that is displayed in place of the points."""
     if obj.image_to_3d.role == "POINTS":
-        root = properties.root_of(obj)
+        root = root_of(obj)
         if root is not None and root.image_to_3d.display == "SURFACE":
             surfaces = (child for child in root.children if child.image_to_3d.role == "SURFACE")
             return next(surfaces, root)

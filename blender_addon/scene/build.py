@@ -17,32 +17,15 @@ from image_to_3d.blender.surface import BlenderSurface, stored_uvs
 from image_to_3d.core import Intrinsics
 from image_to_3d.protocol.messages import Result
 
-from .. import properties
-from ..photos.source import PhotoSource
 from . import camera, display, edits, materials
 from . import points as pointcloud
 from . import surface as surfaces
+from .photo_source import PhotoSource
+from .properties import Outcome
+from .recipe import set_recipe
+from .roles import PhotoObjects, by_role
 
 _ROOT_METRES = 0.25
-
-
-@dataclass(frozen=True)
-class Built:
-    """The objects made from a photo.
-
-    Attributes:
-        collection: holds them.
-        root: empty that carries the transform.
-        points: the Gaussians.
-        camera: matches the photo; None for a PLY file that names no camera.
-        surface: mesh for snapping; None where there is no picture grid or none was asked for.
-    """
-
-    collection: bpy.types.Collection
-    root: bpy.types.Object
-    points: bpy.types.Object
-    camera: bpy.types.Object | None
-    surface: bpy.types.Object | None = None
 
 
 @dataclass
@@ -94,7 +77,7 @@ def build(
     source: PhotoSource | None,
     seconds: float,
     draft: Draft | None = None,
-) -> Built:
+) -> PhotoObjects:
     """Put a result into a scene.
 
     Args:
@@ -138,14 +121,14 @@ def rebuild(
     source: PhotoSource | None,
     seconds: float,
     draft: Draft | None = None,
-) -> Built:
+) -> PhotoObjects:
     """Replace the data of the objects below a root; what a person did to the objects stays, what they deleted comes back.
 
     Transforms, parents, modifiers and materials are those of before. Arguments as for :func:`build`.
     """
     if draft is None:
         draft = pointcloud.finished(draft_in_steps(points, surface, source))
-    found = _by_role(root)
+    found = by_role(root)
     edited = edits.remember(root)
     collection = next(iter(root.users_collection), scene.collection)
     metres_per_unit = scene.unit_settings.scale_length
@@ -187,12 +170,12 @@ def rebuild(
         if source is not None:
             camera.show_photo(view, source, intrinsics.width / intrinsics.height)
 
-    properties.set_recipe(root.image_to_3d.recipe, recipe)
+    set_recipe(root.image_to_3d.recipe, recipe)
     _record(root.image_to_3d.outcome, points, result, seconds, metres_per_unit)
     edits.carry_over(root, edited)
     fresh = [obj for role, obj in (("POINTS", cloud), ("SURFACE", mesh)) if obj is not None and role not in found]
     display.apply(root, fresh)
-    return Built(collection, root, cloud, view, mesh)
+    return PhotoObjects(collection, root, cloud, view, mesh)
 
 
 def reshape(
@@ -207,7 +190,7 @@ def reshape(
         kept: (N,) which of the old points they are.
         bend: 1/z' = 1/z + bend for the vertices of the surface, 1/m.
     """
-    found = _by_role(root)
+    found = by_role(root)
     fresh = pointcloud.create(f"{root.name} Points", points, next(iter(root.users_collection), scene.collection))
     pointcloud.copy_others(found["POINTS"].data, fresh.data, kept)
     _swap_data(found["POINTS"], fresh.data, fresh)
@@ -249,9 +232,7 @@ def _swap_data(obj: bpy.types.Object, data: bpy.types.ID, holder: bpy.types.Obje
     data.name = name
 
 
-def _record(
-    outcome: properties.Outcome, points: BlenderPoints, result: Result, seconds: float, metres_per_unit: float
-) -> None:
+def _record(outcome: Outcome, points: BlenderPoints, result: Result, seconds: float, metres_per_unit: float) -> None:
     outcome.points = len(points)
     outcome.extent = points.extent_m
     outcome.size = result.image_size or (0, 0)
@@ -284,32 +265,3 @@ def _select(root: bpy.types.Object) -> None:
     for obj in selected:
         obj.select_set(False)
     bpy.context.view_layer.objects.active = root
-
-
-def find(root: bpy.types.Object) -> Built:
-    """The objects of a root, for scripts.
-
-    Raises:
-        LookupError: the points have been deleted.
-    """
-    found = _by_role(root)
-    return Built(root.users_collection[0], root, found["POINTS"], found.get("CAMERA"), found.get("SURFACE"))
-
-
-def camera_of(root: bpy.types.Object) -> bpy.types.Object | None:
-    """The camera that matches the photo; None where it has been deleted or there was none."""
-    return _by_role(root).get("CAMERA")
-
-
-def surface_of(root: bpy.types.Object) -> bpy.types.Object | None:
-    """The surface of the photo; None where it has been deleted or there was none."""
-    return _by_role(root).get("SURFACE")
-
-
-def _by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:
-    """The first object of each role below a root: a copy that a person made is left alone."""
-    found: dict[str, bpy.types.Object] = {}
-    for child in root.children_recursive:
-        if properties.root_of(child) == root:
-            found.setdefault(child.image_to_3d.role, child)
-    return found

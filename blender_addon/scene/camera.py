@@ -15,7 +15,7 @@ from image_to_3d.core.cameras.axes import camera_to_world_blender
 from image_to_3d.core.imaging.photo_header import PhotoHead, Upright, read_head
 from image_to_3d.io.photo_header import photo_head
 
-from ..photos.source import PhotoSource
+from .photo_source import PhotoSource
 
 _DISPLAY_METRES = 0.3
 _CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own

@@ -18,9 +18,9 @@ from mathutils import Matrix, Vector
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.cloud import selecting
 
-from .. import properties
 from . import node_trees
 from . import points as pointcloud
+from .roles import points_of, root_of, surface_of
 
 NAME = "Image to 3D Edits"
 REMOVED = "removed"
@@ -35,15 +35,6 @@ _MARGIN = 1.01
 Mask = np.ndarray
 
 _versions: Counter[int] = Counter()  # of the marks, by ``session_uid`` of the points' data-block
-
-
-def objects(root: bpy.types.Object) -> tuple[bpy.types.Object | None, bpy.types.Object | None]:
-    """Points and surface of a root."""
-    found: dict[str, bpy.types.Object] = {}
-    for child in root.children_recursive:
-        if properties.root_of(child) == root:
-            found.setdefault(child.image_to_3d.role, child)
-    return found.get("POINTS"), found.get("SURFACE")
 
 
 def flags(obj: bpy.types.Object) -> np.ndarray:
@@ -69,7 +60,7 @@ def select(obj: bpy.types.Object, chosen: Mask) -> None:
 def kept(obj: bpy.types.Object) -> Mask:
     """Which points are shown, (N,) bool: not removed, within the crop box, and not hidden as filled."""
     shown: Mask = flags(obj) == 0
-    root = properties.root_of(obj)
+    root = root_of(obj)
     if root is None:
         return shown
     if root.image_to_3d.editing.crop_box is not None:
@@ -82,7 +73,7 @@ def kept(obj: bpy.types.Object) -> Mask:
 def state(obj: bpy.types.Object) -> tuple[Any, ...]:
     """Equal while :func:`kept` is, also of hidden points, of whose changes Blender tells nobody. Quick."""
     version = _versions[obj.data.session_uid]
-    root = properties.root_of(obj)
+    root = root_of(obj)
     if root is None:
         return (version,)
     settings, crop = root.image_to_3d.editing, None
@@ -95,7 +86,7 @@ def state(obj: bpy.types.Object) -> tuple[Any, ...]:
 
 def removed(obj: bpy.types.Object) -> int:
     """How many points are marked, without reading them."""
-    root = properties.root_of(obj)
+    root = root_of(obj)
     return 0 if root is None else root.image_to_3d.editing.removed
 
 
@@ -108,7 +99,7 @@ def nothing_left(name: str) -> ImageTo3DError:
 
 def mark(root: bpy.types.Object, bit: int, chosen: Mask) -> None:
     """Give the chosen points a reason to be left out, beside those they have, and take it from no other."""
-    points, _ = objects(root)
+    points = points_of(root)
     if points is None:
         return
     marked = flags(points)
@@ -118,7 +109,7 @@ def mark(root: bpy.types.Object, bit: int, chosen: Mask) -> None:
 
 def apply(root: bpy.types.Object) -> None:
     """Leave out what the root's editing settings say, beside what was removed by hand."""
-    points, _ = objects(root)
+    points = points_of(root)
     if points is None:
         return
     marked = flags(points) & ~np.int8(BY_FILTER)
@@ -130,7 +121,7 @@ def apply(root: bpy.types.Object) -> None:
 
 def apply_crop(root: bpy.types.Object) -> None:
     """Mark what the crop box leaves out, so that the box can go."""
-    points, _ = objects(root)
+    points = points_of(root)
     settings = root.image_to_3d.editing
     if points is not None and settings.crop_box is not None:
         outside = ~_in_crop(points, settings)
@@ -154,7 +145,7 @@ def restore(root: bpy.types.Object) -> None:
     for prop in settings.bl_rna.properties:
         if not prop.is_readonly:
             settings.property_unset(prop.identifier)
-    points, _ = objects(root)
+    points = points_of(root)
     if points is not None:
         if has_selection(points):
             select(points, np.zeros(_count(points), bool))
@@ -163,7 +154,7 @@ def restore(root: bpy.types.Object) -> None:
 
 def add_box(root: bpy.types.Object) -> bpy.types.Object:
     """A box around the points, of which the crop box's inside stays."""
-    points, _ = objects(root)
+    points = points_of(root)
     assert points is not None
     positions = pointcloud.read(points, "position")[flags(points) == 0]
     low, high = (positions.min(0), positions.max(0)) if len(positions) else (-np.ones(3), np.ones(3))
@@ -190,7 +181,7 @@ class Memory:
 
 def remember(root: bpy.types.Object) -> Memory | None:
     """What Update shall carry over to new points; None if nothing."""
-    points, _ = objects(root)
+    points = points_of(root)
     if points is None or not root.image_to_3d.outcome.focal_px:
         return None
     removed = (flags(points) & np.int8(BY_HAND | CROPPED)) != 0
@@ -199,7 +190,7 @@ def remember(root: bpy.types.Object) -> Memory | None:
 
 def carry_over(root: bpy.types.Object, memory: Memory | None) -> None:
     """Edit new points as the old ones were edited; ``root`` has its new outcome already."""
-    points, _ = objects(root)
+    points = points_of(root)
     if points is None:
         return
     if memory is not None:
@@ -254,7 +245,7 @@ def _world(points: bpy.types.Object) -> Matrix:
 
 def _store(root: bpy.types.Object, marked: np.ndarray) -> None:
     """Write the marks, have the surface follow, and see to the modifiers."""
-    points, surface = objects(root)
+    points, surface = points_of(root), surface_of(root)
     _versions[points.data.session_uid] += 1
     settings = root.image_to_3d.editing
     settings.removed = int(np.count_nonzero(marked))
@@ -277,7 +268,7 @@ def _mark(obj: bpy.types.Object, marked: np.ndarray) -> None:
 def show(root: bpy.types.Object) -> None:
     """Give points and surface the modifier that leaves out what is marked or cropped, or take it away where nothing is."""
     settings = root.image_to_3d.editing
-    for obj in filter(None, objects(root)):
+    for obj in filter(None, (points_of(root), surface_of(root))):
         found = node_trees.modifier(obj, NAME)
         if not settings.removed and settings.crop_box is None:
             if found is not None:

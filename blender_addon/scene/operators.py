@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..photos import session
-from . import build, camera
+from . import camera, roles
 
 
 class IMAGE_TO_3D_OT_view_from_photo(bpy.types.Operator):
@@ -19,12 +19,12 @@ class IMAGE_TO_3D_OT_view_from_photo(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a photo that still has its camera."""
         root = session.shown_root(context)
-        return root is not None and build.camera_of(root) is not None and all(root.image_to_3d.outcome.size)
+        return root is not None and roles.camera_of(root) is not None and all(root.image_to_3d.outcome.size)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the camera, then look through it."""
         root = session.shown_root(context)
-        view = build.camera_of(root)
+        view = roles.camera_of(root)
         camera.match_render(context.scene, view, camera.photo_intrinsics(view, root.image_to_3d.outcome.size))
         space = context.space_data
         if isinstance(space, bpy.types.SpaceView3D):

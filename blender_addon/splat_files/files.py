@@ -15,12 +15,12 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.io.gaussian_files import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
-from .. import properties
 from ..measuring import stored_cloud as photo_points
 from ..photos import session
 from ..runtime.main_thread import Steps
-from ..scene import build, edits
+from ..scene import build, edits, roles
 from ..scene import points as pointcloud
+from ..scene import recipe as recipes
 
 
 def load(context: bpy.types.Context, path: Path) -> None:
@@ -28,7 +28,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
     current, scene = session.current(), context.scene
     scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
     # What a person chose for photos holds here too, but for the photo.
-    recipe = properties.values(scene.image_to_3d.recipe)
+    recipe = recipes.values(scene.image_to_3d.recipe)
     recipe |= {"source": "FILE", "photo_path": "", "image": None, "depth_path": "", "mask": None}
 
     def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
@@ -73,7 +73,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         ImageTo3DError: ``bad_request`` if the points are gone or all left out, or the transform stretches or mirrors them.
     """
     try:
-        points = build.find(root).points
+        points = roles.find(root).points
     except LookupError:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."

@@ -18,8 +18,8 @@ import numpy as np
 from bpy.app.handlers import persistent
 from mathutils import Matrix
 
-from .. import properties
 from ..scene import edits, points
+from ..scene.roles import root_of
 from ..scene.splats import ellipsoids
 
 _VERTEX = """
@@ -143,7 +143,7 @@ class _Painter:
                 self.stop()
                 raise
         uid = obj.data.session_uid
-        root = properties.root_of(obj)
+        root = root_of(obj)
         share = 1.0 if root is None else root.image_to_3d.viewport_share
         cloud = self._clouds.get(uid)
         if cloud is None or cloud.key != (share, solid):

@@ -67,9 +67,10 @@ def _inside_blender(extension: str) -> dict[str, Any]:
 
     bpy.ops.wm.read_factory_settings()
     bpy.ops.extensions.package_install_files(filepath=extension, repo="user_default", enable_on_install=True)
-    from bl_ext.user_default.image_to_3d import jobs, session
-    from bl_ext.user_default.image_to_3d.photo_source import PhotoSource
-    from bl_ext.user_default.image_to_3d.properties import values
+    from bl_ext.user_default.image_to_3d.photos import job as jobs
+    from bl_ext.user_default.image_to_3d.photos import session
+    from bl_ext.user_default.image_to_3d.scene.photo_source import PhotoSource
+    from bl_ext.user_default.image_to_3d.scene.recipe import values
 
     from image_to_3d.core import GaussianCloud, Intrinsics
     from image_to_3d.core.cloud.gaussians import Grid

@@ -87,7 +87,7 @@ def _photo(addon: Any, path: str) -> Any:
         **{name: stored[name] for name in names},
         intrinsics=Intrinsics(*map(float, stored["intrinsics"]), *map(int, stored["size"])),
     )
-    recipe = addon.properties.values(bpy.context.scene.image_to_3d.recipe)
+    recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     result = Result(**cloud_fields(cloud))
     return addon.scene.build.build(bpy.context.scene, blender_points.from_cloud(cloud), None, result, recipe, None, 0.0)
 

@@ -36,7 +36,7 @@ def main() -> None:
     bpy.ops.image_to_3d.generate()
     addon.photos.session.current().wait(300)
     root = bpy.data.objects[addon.photos.session.current().last_root]
-    built = addon.scene.build.find(root)
+    built = addon.scene.roles.find(root)
 
     bpy.context.view_layer.update()
     _, floor, up, _ = built.surface.ray_cast((0, 0, 0), (-0.20, 1, -0.33))

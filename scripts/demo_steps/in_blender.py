@@ -28,7 +28,7 @@ def main(job: dict) -> int:
     with _timed(seconds, "install"):
         bpy.ops.extensions.package_install_files(filepath=job["extension"], repo="user_default", enable_on_install=True)
     session = importlib.import_module(f"{MODULE}.photos.session")
-    build = importlib.import_module(f"{MODULE}.scene.build")
+    roles = importlib.import_module(f"{MODULE}.scene.roles")
     from image_to_3d.core import ImageTo3DError
 
     recipe = bpy.context.scene.image_to_3d.recipe
@@ -42,7 +42,7 @@ def main(job: dict) -> int:
     except (ImageTo3DError, TimeoutError, RuntimeError) as error:
         print(str(error).removeprefix("Error: ").strip(), file=sys.stderr)
         return 1
-    built = build.find(bpy.data.objects[session.current().last_root])
+    built = roles.find(bpy.data.objects[session.current().last_root])
     bpy.context.view_layer.update()
 
     output, work = Path(job["output"]), Path(job["work"])

@@ -177,7 +177,7 @@ class Panel:
         """Press, wait, and give the objects that came."""
         self.press()
         self.session.wait(200)
-        return self.package.scene.build.find(self.bpy.data.objects[self.session.last_root])
+        return self.package.scene.roles.find(self.bpy.data.objects[self.session.last_root])
 
 
 @pytest.fixture

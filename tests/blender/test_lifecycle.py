@@ -51,7 +51,7 @@ def test_a_saved_file_keeps_the_recipe(panel, addon, tmp_path) -> None:
     panel.choose_sample()
     panel.recipe.focal, panel.recipe.mm35, panel.recipe.resize_depth = "MM35", 28.0, True
     root = panel.generate().root
-    values = addon.properties.values
+    values = addon.scene.recipe.values
     name, recipe, scene_recipe = root.name, values(root.image_to_3d.recipe), values(panel.recipe)
     assert recipe == scene_recipe
     path = tmp_path / "saved.blend"
@@ -62,21 +62,21 @@ def test_a_saved_file_keeps_the_recipe(panel, addon, tmp_path) -> None:
     root = bpy.data.objects[name]
     assert values(root.image_to_3d.recipe) == recipe and values(panel.recipe) == scene_recipe
     assert root.image_to_3d.outcome.points > 0
-    assert addon.scene.build.find(root).camera.data.background_images[0].image is not None
+    assert addon.scene.roles.find(root).camera.data.background_images[0].image is not None
 
 
 def test_the_recipe_of_an_object_can_be_edited_and_run_again(panel, addon) -> None:
     panel.choose_sample()
     root = panel.generate().root
-    recipe = addon.properties.values(root.image_to_3d.recipe)
+    recipe = addon.scene.recipe.values(root.image_to_3d.recipe)
     panel.recipe.photo_path, panel.recipe.engine = "/elsewhere.jpg", "lite"
     bpy.context.view_layer.objects.active = root.children[0]
     assert bpy.ops.image_to_3d.edit_recipe() == {"FINISHED"}
-    assert addon.properties.values(panel.recipe) == recipe
+    assert addon.scene.recipe.values(panel.recipe) == recipe
     panel.recipe.engine = "lite"
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
     assert bpy.ops.image_to_3d.edit_recipe() == {"FINISHED"}, "the panel shows the last photo"
-    assert addon.properties.values(panel.recipe) == recipe
+    assert addon.scene.recipe.values(panel.recipe) == recipe
 
 
 def test_disabling_leaves_nothing_behind_and_enabling_works(panel, addon) -> None:

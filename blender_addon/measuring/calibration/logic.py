@@ -20,7 +20,7 @@ from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ...photos import session
-from ...scene import build, camera
+from ...scene import build, camera, roles
 from .. import analysis, anchors, scale, stored_cloud
 from ..lengths import dimension_objects, dimensions
 from ..levelling import logic as levelling
@@ -226,7 +226,7 @@ def _size(scene: bpy.types.Scene, root: bpy.types.Object, factor: float) -> None
 
 def _reach(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     """Have the camera see everything at its new size."""
-    built = build.find(root)
+    built = roles.find(root)
     if built.camera is None:
         return
     depth = np.array([corner[1] for corner in built.points.bound_box])

@@ -21,7 +21,7 @@ from image_to_3d.core.lengths.anchors import Anchor
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95, with_scale
 
-from ... import properties
+from ...scene.roles import root_of
 from .. import anchors
 
 Float64 = NDArray[np.float64]
@@ -71,7 +71,7 @@ class Dimension:
 def of(root: bpy.types.Object) -> Iterator[bpy.types.Object]:
     """The dimensions below a root."""
     for obj in root.children_recursive:
-        if obj.image_to_3d.role == "DIMENSION" and properties.root_of(obj) == root:
+        if obj.image_to_3d.role == "DIMENSION" and root_of(obj) == root:
             yield obj
 
 

@@ -13,7 +13,7 @@ from mathutils import Matrix, Vector
 
 from image_to_3d.core.lengths.measuring import Length, length_between, point_near
 
-from ...scene import build
+from ...scene import roles
 from .. import analysis, scale, stored_cloud
 
 _ON_SURFACE = 0.02
@@ -58,7 +58,7 @@ def all_of(scene: bpy.types.Scene) -> list[Ruler]:
 def on_surface(root: bpy.types.Object) -> list[tuple[bpy.types.Scene, Ruler]]:
     """The rulers with both ends on the surface of a photo."""
     try:
-        surface = build.find(root).surface
+        surface = roles.find(root).surface
     except LookupError:
         return []
     found = []

@@ -10,7 +10,7 @@ from image_to_3d.core.surfaces.inspection import deviation_colours
 from image_to_3d.core.surfaces.planes import signed_distance
 
 from ...photos import session
-from ...scene import build, materials
+from ...scene import materials, roles
 from ...scene import points as pointcloud
 from .. import scale, stored_cloud
 from . import report as plane_report
@@ -23,7 +23,7 @@ NAME = "Image to 3D Deviation"
 def apply(root: bpy.types.Object) -> None:
     """Show the deviations of a photo, or its own colours, as its settings say."""
     try:
-        points = build.find(root).points
+        points = roles.find(root).points
     except LookupError:
         return
     inspection = root.image_to_3d.inspection

@@ -26,7 +26,7 @@ from image_to_3d.core.surfaces.surface import SurfaceGrid
 from image_to_3d.io.plane_tables import PlaneRow, write_plane_table
 
 from ...photos import session
-from ...scene import build
+from ...scene import roles
 from .. import analysis, scale, stored_cloud
 from ..active_photo import shown_root
 from ..analysis import Analysis
@@ -162,7 +162,7 @@ def _fill(
 
 def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
     """The selected vertices (N, 3) of the surface of a photo, camera frame; None if there are none."""
-    surface = build.find(root).surface
+    surface = roles.find(root).surface
     if surface is None:
         return None
     if surface.mode == "EDIT":
@@ -180,7 +180,7 @@ def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
 
 def reach_of(root: bpy.types.Object, grid: SurfaceGrid) -> int:
     """How many cells of the grid lie between vertices of the surface, half of it, rounded up."""
-    surface = build.find(root).surface
+    surface = roles.find(root).surface
     vertices = max(1, len(surface.data.vertices))
     known = max(1, int(np.count_nonzero(np.isfinite(grid.depth))))
     return int(np.ceil(np.sqrt(known / vertices))) // 2

@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from ... import properties
+from ...scene.roles import root_of
 from .. import session
 from .import_photos import PHOTO_SUFFIXES
 
@@ -41,7 +41,7 @@ class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
         if not Path(self.filepath).is_file():
             self.report({"WARNING"}, iface_("There is no file {path}.").format(path=self.filepath))
             return {"CANCELLED"}
-        root = properties.root_of(context.scene.objects.get(self.root)) if self.root else None
+        root = root_of(context.scene.objects.get(self.root)) if self.root else None
         if self.root and root is None:
             self.report({"WARNING"}, iface_("The photo is no longer in this scene."))
             return {"CANCELLED"}

@@ -9,7 +9,8 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
-from ... import properties
+from ...scene import recipe as recipes
+from ...scene.roles import has_photo
 from .. import session
 
 
@@ -46,7 +47,7 @@ class IMAGE_TO_3D_OT_update(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
         root = session.shown_root(context)
-        return root is not None and properties.has_photo(root)
+        return root is not None and has_photo(root)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Submit and return; the timer does the rest."""
@@ -94,8 +95,8 @@ class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy the recipe."""
-        stored = properties.values(session.shown_root(context).image_to_3d.recipe)
-        properties.set_recipe(context.scene.image_to_3d.recipe, stored)
+        stored = recipes.values(session.shown_root(context).image_to_3d.recipe)
+        recipes.set_recipe(context.scene.image_to_3d.recipe, stored)
         return {"FINISHED"}
 
 

@@ -10,7 +10,8 @@ from bpy_extras.io_utils import ImportHelper
 
 from image_to_3d.core import ImageTo3DError
 
-from ... import properties
+from ...scene import recipe as recipes
+from ...scene.properties import Recipe
 from .. import session
 from .generate import IMAGE_TO_3D_OT_generate
 
@@ -50,7 +51,7 @@ class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
                 session.current().generate(context, recipe)
             else:
                 jobs = [session.current().generate(context, recipe, photo=path) for path in paths]
-                properties.set_recipe(recipe, jobs[0].recipe)
+                recipes.set_recipe(recipe, jobs[0].recipe)
         except ImageTo3DError as error:
             return session.refuse(self, error)
         session.start_timer()
@@ -74,12 +75,12 @@ class IMAGE_TO_3D_OT_generate_shown(bpy.types.Operator):
         """Choose the image and press the button."""
         recipe, image = context.scene.image_to_3d.recipe, context.space_data.image
         if not _is_chosen(recipe, image):
-            properties.set_recipe(recipe, properties.for_another_photo(properties.values(recipe)))
+            recipes.set_recipe(recipe, recipes.for_another_photo(recipes.values(recipe)))
         recipe.source, recipe.image = "IMAGE", image
         return bpy.ops.image_to_3d.generate()
 
 
-def _is_chosen(recipe: properties.Recipe, image: bpy.types.Image) -> bool:
+def _is_chosen(recipe: Recipe, image: bpy.types.Image) -> bool:
     """Whether an image is the photo of a recipe, or of the same file."""
     if recipe.source == "IMAGE":
         return recipe.image == image

@@ -12,7 +12,7 @@ from mathutils import Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
-from ...scene import build, display
+from ...scene import display, roles
 from ...scene import points as pointcloud
 from ..engine import ENGINE
 from . import light, shadow_catcher
@@ -136,7 +136,7 @@ def _add_light(scene: bpy.types.Scene) -> bpy.types.Object:
     add do.
     """
     root = next(iter(roots(scene)))
-    points = build.find(root).points
+    points = roles.find(root).points
     matrix = np.array(root.matrix_world @ points.matrix_local)
     positions = pointcloud.read(points, "position")[::97] @ matrix[:3, :3].T + matrix[:3, 3]
     low, top = np.quantile(positions[:, 2], [1 - _LIGHT_QUANTILE, _LIGHT_QUANTILE])

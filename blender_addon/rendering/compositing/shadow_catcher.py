@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...scene import build
+from ...scene import roles
 
 _GREY = 0.5
 _ENLARGED = (
@@ -15,7 +15,7 @@ _MATERIAL = "Image to 3D Shadow Catcher"
 
 def surface_of(root: bpy.types.Object) -> bpy.types.Object | None:
     """The surface of a photo, if it has faces."""
-    surface = build.surface_of(root)
+    surface = roles.surface_of(root)
     return surface if surface is not None and len(surface.data.polygons) else None
 
 
@@ -32,7 +32,7 @@ def make(root: bpy.types.Object, surface: bpy.types.Object, name: str) -> bpy.ty
 
 def follow(grey: bpy.types.Object) -> None:
     """Take over the mesh of a photo that was made anew."""
-    surface = None if grey.parent is None else build.surface_of(grey.parent)
+    surface = None if grey.parent is None else roles.surface_of(grey.parent)
     if surface is not None and grey.data != surface.data:
         grey.data = surface.data
         _paint(grey)

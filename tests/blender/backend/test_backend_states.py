@@ -427,8 +427,8 @@ def test_busy_and_leaving(quiet: ModuleType) -> None:
 def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
-    recipe = quiet.properties.values(bpy.context.scene.image_to_3d.recipe)
-    source = quiet.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
+    recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
+    source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
     job = quiet.jobs.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
     quiet.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
     said = shown(quiet, job.failure)

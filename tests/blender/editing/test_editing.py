@@ -277,7 +277,7 @@ def test_everything_can_be_undone_step_by_step(built, addon, edits) -> None:
     name = built.root.name
 
     def now():
-        return addon.scene.build.find(bpy.data.objects[name])
+        return addon.scene.roles.find(bpy.data.objects[name])
 
     bpy.ops.ed.undo_push(message="Photo")
     states = [state(now(), edits)]
@@ -359,7 +359,7 @@ def test_edits_survive_in_the_file(built, addon, edits, tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "edited.blend"))
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "edited.blend"))
-    again = addon.scene.build.find(bpy.data.objects[name])
+    again = addon.scene.roles.find(bpy.data.objects[name])
     assert state(again, edits) == before and shown(again.points) == edits.kept(again.points).sum()
 
 
@@ -388,7 +388,7 @@ def test_a_million_points_are_edited_without_a_pause(panel_without_backend, addo
         intrinsics=Intrinsics.centred(600, 768, 768),
     )
     scene = bpy.context.scene
-    recipe = addon.properties.values(scene.image_to_3d.recipe)
+    recipe = addon.scene.recipe.values(scene.image_to_3d.recipe)
     points = blender_points.from_cloud(cloud)
     built = addon.scene.build.build(scene, points, None, Result(**cloud_fields(cloud)), recipe, None, 0.0)
     settings, took = built.root.image_to_3d.editing, {}

@@ -142,7 +142,7 @@ def test_lengths_between_places_vertices_and_empties(panel, addon, root) -> None
     assert second.image_to_3d.dimension.metres == pytest.approx(1.25)
     assert not second.image_to_3d.dimension.anchored, "in the air"
 
-    surface = addon.scene.build.find(root).surface
+    surface = addon.scene.roles.find(root).surface
     bpy.context.view_layer.objects.active = surface
     bpy.ops.object.mode_set(mode="EDIT")
     bpy.ops.mesh.select_all(action="DESELECT")
@@ -245,7 +245,7 @@ def test_they_render(panel, addon, root, engine, tmp_path) -> None:
     else:
         scene.display.shading.light = "FLAT"
         scene.display.shading.color_type = "MATERIAL"
-    addon.scene.build.find(root).points.hide_render = True
+    addon.scene.roles.find(root).points.hide_render = True
     bpy.data.objects.remove(bpy.data.objects["Cube"])  # of Blender's own start scene, around the camera
     scene.render.filepath = str(tmp_path / "room.png")
     bpy.ops.render.render(write_still=True)

@@ -55,7 +55,7 @@ def test_a_marked_door_is_upright_and_faces_east(panel, addon, root) -> None:
 
 
 def test_selected_vertices_mark_a_region(panel, addon, root) -> None:
-    built = addon.scene.build.find(root)
+    built = addon.scene.roles.find(root)
     mesh = built.surface.data
     k = addon.measuring.stored_cloud.intrinsics(root)
     flat = np.empty(3 * len(mesh.vertices), np.float32)
@@ -97,7 +97,7 @@ def _annotate(root, addon, k, outline: str) -> None:
 
 
 def test_the_heat_map_colours_the_region_and_goes_away_again(panel, addon, root) -> None:
-    points = addon.scene.build.find(root).points
+    points = addon.scene.roles.find(root).points
     pointcloud = addon.scene.points
     before = {attribute.name for attribute in points.data.attributes}
     colours = pointcloud.read(points, "colour")

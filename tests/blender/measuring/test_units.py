@@ -98,5 +98,5 @@ def test_a_file_keeps_its_lengths_when_it_comes_into_a_scene_of_other_units(pane
     bpy.context.scene.unit_settings.scale_length = 0.001
     assert bpy.ops.image_to_3d.import_splats(filepath=str(tmp_path / "room.ply")) == {"FINISHED"}
     panel.session.wait(60)
-    again = addon.scene.build.find(bpy.data.objects[panel.session.last_root])
+    again = addon.scene.roles.find(bpy.data.objects[panel.session.last_root])
     np.testing.assert_allclose(addon.scene.points.read(again.points, "position") / 1000, before, atol=1e-5)

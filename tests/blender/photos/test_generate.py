@@ -226,7 +226,7 @@ def test_photo_stands_behind_the_scene(panel) -> None:
 def test_from_photo_looks_through_the_camera_of_the_photo_on_show(panel, addon) -> None:
     panel.choose_sample()
     root = panel.generate().root
-    scene, mine = bpy.context.scene, addon.scene.build.camera_of(root)
+    scene, mine = bpy.context.scene, addon.scene.roles.camera_of(root)
     scene.camera = bpy.data.objects["Camera"]
     scene.render.resolution_x, scene.render.resolution_percentage = 10, 50
     window = bpy.context.window_manager.windows[0]

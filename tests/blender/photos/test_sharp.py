@@ -40,7 +40,7 @@ def test_a_bare_photo_goes_through_sharp_to_points_on_two_layers(panel, addon, s
     panel.press()
     panel.pump_until(lambda: panel.session.job is None or stages.add(panel.session.job.stage), 120)
     assert panel.session.failure is None, panel.session.failure
-    built = addon.scene.build.find(bpy.data.objects[panel.session.last_root])
+    built = addon.scene.roles.find(bpy.data.objects[panel.session.last_root])
     outcome = built.root.image_to_3d.outcome
     assert (outcome.engine, outcome.points, outcome.metric) == ("sharp", 2 * 64 * 64, True)
     assert stages & {"network", "patches", "image", "decoder", "preprocess", "postprocess"}, stages

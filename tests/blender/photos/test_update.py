@@ -13,7 +13,7 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 def update(panel):
     assert bpy.ops.image_to_3d.update() == {"FINISHED"}
     panel.session.wait(60)
-    return panel.package.scene.build.find(bpy.data.objects[panel.session.last_root])
+    return panel.package.scene.roles.find(bpy.data.objects[panel.session.last_root])
 
 
 def test_the_same_objects_get_new_data_and_keep_what_a_person_did(panel) -> None:

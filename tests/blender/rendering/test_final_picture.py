@@ -248,7 +248,7 @@ def test_a_photo_made_anew_keeps_its_final_picture(room, panel, addon) -> None:
     assert bpy.ops.image_to_3d.update() == {"FINISHED"}
     panel.session.wait(60)
     addon.rendering.compositing.setup.match(bpy.context.scene)
-    built = addon.scene.build.find(room.root)
+    built = addon.scene.roles.find(room.root)
     assert catcher.data == built.surface.data
     assert all(slot.link == "OBJECT" and slot.material for slot in catcher.material_slots)
     assert built.points.hide_render and built.surface.hide_render

@@ -36,7 +36,7 @@ def make_photo(addon, n: int = 4, metres_per_unit: float = 1.0):
     points = blender_points.from_cloud(cloud, metres_per_unit)
     scene = bpy.context.scene
     scene.unit_settings.scale_length = metres_per_unit
-    recipe = addon.properties.values(scene.image_to_3d.recipe)
+    recipe = addon.scene.recipe.values(scene.image_to_3d.recipe)
     made = addon.scene.build.build(scene, points, None, Result(**cloud_fields(cloud)), recipe, None, 0.0)
     bpy.context.view_layer.update()
     return made

@@ -161,7 +161,7 @@ def gaussian(addon, scales, rotation, opacity=0.8):
         np.array([opacity]),
         intrinsics=Intrinsics.centred(640, 64, 64),
     )
-    recipe = addon.properties.values(bpy.context.scene.image_to_3d.recipe)
+    recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     result = Result(**cloud_fields(cloud))
     return cloud, addon.scene.build.build(
         bpy.context.scene, blender_points.from_cloud(cloud), None, result, recipe, None, 0.0

@@ -46,9 +46,9 @@ def test_a_file_of_an_older_blender_opens_and_is_updated(
     facts = json.loads((tmp_path / "facts.json").read_text())
 
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
-    built = addon.scene.build.find(bpy.data.objects[facts["root"]])
+    built = addon.scene.roles.find(bpy.data.objects[facts["root"]])
     settings, edits = built.root.image_to_3d, addon.scene.edits
-    assert addon.properties.values(settings.recipe) == pytest.approx(facts["recipe"])
+    assert addon.scene.recipe.values(settings.recipe) == pytest.approx(facts["recipe"])
     assert (settings.display, settings.viewport_share) == ("SPLATS", 0.5)
     assert built.points.type == facts["type"] and settings.outcome.points == facts["points"]
     for name, total in facts["attributes"].items():

@@ -34,8 +34,8 @@ def arrived(addon):
         intrinsics=intrinsics,
         grid=Grid(1, rows, cols),
     )
-    recipe = addon.properties.values(bpy.context.scene.image_to_3d.recipe)
-    source = addon.photos.source.PhotoSource("wall.jpg", path=SAMPLE / "photo.jpg")
+    recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
+    source = addon.scene.photo_source.PhotoSource("wall.jpg", path=SAMPLE / "photo.jpg")
     job = addon.photos.job.Job(recipe, bpy.context.scene.name, 1.0, source)
     job.stage, job.arrival = "build", job.prepare(Result(**cloud_fields(cloud)))
     return job
@@ -75,7 +75,7 @@ def test_undo_in_between_starts_it_over(half_built) -> None:
     bpy.ops.ed.undo()
     half_built.finish()
     assert half_built.session.failure is None
-    built = half_built.package.scene.build.find(bpy.data.objects[half_built.session.last_root])
+    built = half_built.package.scene.roles.find(bpy.data.objects[half_built.session.last_root])
     assert len(built.points.data.attributes["opacity"].data) == built.root.image_to_3d.outcome.points
     assert len([mesh for mesh in bpy.data.meshes if mesh.name.startswith("Surface")]) == 0
 
@@ -167,7 +167,7 @@ def test_points_come_also_where_nobody_looks(panel_without_backend, addon, where
     before = set(bpy.data.collections)
     panel_without_backend.finish()
     assert session.failure is None and session.last_root == root.name
-    points = addon.scene.build.find(root).points
+    points = addon.scene.roles.find(root).points
     assert len(points.data.attributes["opacity"].data) == 192 and set(bpy.data.collections) == before
     assert points.users_collection == root.users_collection
     assert points.type == ("POINTCLOUD" if addon.scene.points.can_convert() else "MESH")

@@ -35,7 +35,7 @@ def cloud(count: int = 500):
 def load(addon, session, path: Path):
     assert bpy.ops.image_to_3d.import_splats(filepath=str(path)) == {"FINISHED"}
     session.wait(30)
-    return addon.scene.build.find(bpy.data.objects[session.last_root])
+    return addon.scene.roles.find(bpy.data.objects[session.last_root])
 
 
 def save(session, path: Path, **options):

@@ -31,14 +31,14 @@ def main() -> None:
     settings = root.image_to_3d
     settings.editing.distance_max = 5.0
     settings.display, settings.viewport_share = "SPLATS", 0.5
-    points = addon.scene.edits.objects(root)[0]
+    points = addon.scene.roles.points_of(root)
     bpy.ops.image_to_3d.add_crop_box()
     settings.editing.crop_box.scale.x *= 0.5
     bpy.context.view_layer.update()
     facts = {
         "root": root.name,
         "type": points.type,
-        "recipe": addon.properties.values(settings.recipe),
+        "recipe": addon.scene.recipe.values(settings.recipe),
         "points": settings.outcome.points,
         "kept": int(addon.scene.edits.kept(points).sum()),
         "attributes": {

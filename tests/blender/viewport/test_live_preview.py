@@ -115,7 +115,7 @@ def built(panel, graphics):
     panel.press()
     panel.finish(300)  # drawing by software beside other work takes its time
     assert panel.session.failure is None, panel.session.failure
-    return panel.package.scene.build.find(bpy.data.objects[panel.session.last_root])
+    return panel.package.scene.roles.find(bpy.data.objects[panel.session.last_root])
 
 
 @pytest.fixture

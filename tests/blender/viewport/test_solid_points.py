@@ -45,7 +45,7 @@ def test_what_is_removed_or_thinned_out_is_left_out_and_what_is_selected_is_oran
     count = len(pointcloud.read(points, "radius"))
     rng = np.random.default_rng(1)
     gone, chosen = rng.random(count) < 0.3, rng.random(count) < 0.2
-    edits.mark(addon.properties.root_of(points), edits.BY_HAND, gone)
+    edits.mark(addon.scene.roles.root_of(points), edits.BY_HAND, gone)
     edits.select(points, chosen)
     kept = np.flatnonzero(~gone)
     kept = kept[splats.shown(len(kept), 0.5)]

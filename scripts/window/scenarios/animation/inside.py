@@ -27,7 +27,7 @@ def steps() -> Iterator[float]:
     bpy.ops.wm.save_userpref()  # the add-on is enabled in the next Blender, too
     scene = bpy.context.scene
     root = yield from window.make_sample(addon)
-    built = addon.scene.build.find(root)
+    built = addon.scene.roles.find(root)
     bpy.context.view_layer.objects.active = root
     bpy.ops.image_to_3d.add_camera_move(move="SWIPE", frames=FRAMES)
     scene.render.engine = "IMAGE_TO_3D_SPLATS"

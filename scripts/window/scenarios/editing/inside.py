@@ -14,9 +14,9 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, edits = addon.photos.session.current(), addon.scene.edits
+    session, edits, roles = addon.photos.session.current(), addon.scene.edits, addon.scene.roles
     root = yield from window.make_sample(addon, "QUARTER")
-    points, surface = edits.objects(root)
+    points, surface = roles.points_of(root), roles.surface_of(root)
     surface.hide_set(True)
     window.look_from_beside("SOLID")
     yield 2.0
@@ -47,4 +47,4 @@ def steps() -> Iterator[float]:
     box = root.image_to_3d.editing.crop_box
     box.location, box.scale = (0.2, 3.2, -0.2), (1.6, 1.5, 0.9)
     yield 3.0
-    yield from window.show("cropped", count=int(edits.kept(edits.objects(root)[0]).sum()))
+    yield from window.show("cropped", count=int(edits.kept(roles.points_of(root)).sum()))

@@ -111,7 +111,7 @@ def steps() -> Iterator[float]:
         yield 0.1
     (ruler,) = rulers.all_of(bpy.context.scene)
     off = []
-    surface = addon.scene.build.find(root).surface
+    surface = addon.scene.roles.find(root).surface
     for end in ruler.ends:
         local = surface.matrix_world.inverted() @ end
         _, where, _, _ = surface.closest_point_on_mesh(local)
