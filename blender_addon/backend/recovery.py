@@ -201,7 +201,7 @@ def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
     if code == ErrorCode.BUSY:
         return (AGAIN if job is None else replace(AGAIN, operator=_RETRY, properties={"number": job.number}),)
     if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
-        return (weights() if job is None else weights(job.recipe["engine"]),)
+        return (weights() if job is None else weights(job.recipe.engine),)
     if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
         return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
     return ()

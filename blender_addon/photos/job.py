@@ -31,6 +31,7 @@ from .. import translations
 from ..runtime.main_thread import Work
 from ..scene import photo_source
 from ..scene.photo_source import PhotoSource
+from ..scene.recipe import RecipeValues
 
 _numbers = itertools.count(1)
 _STAGES = {
@@ -92,7 +93,7 @@ class Job:
     """A photo on its way.
 
     Attributes:
-        recipe: stored values of the recipe it was started with.
+        recipe: that it was started with.
         scene: name of the scene it goes to.
         metres_per_unit: of that scene when it was started.
         source: the photo.
@@ -109,7 +110,7 @@ class Job:
         failure: why it failed, or None.
     """
 
-    recipe: dict[str, Any]
+    recipe: RecipeValues
     scene: str
     metres_per_unit: float
     source: PhotoSource
@@ -168,7 +169,7 @@ class Job:
         if self.measured is not None and cloud.grid is not None:
             cloud, again = measure_again(cloud, self.measured)
         points = blender_points.from_cloud(cloud, self.metres_per_unit)
-        vertices = self.recipe["surface_vertices"]
+        vertices = self.recipe.surface_vertices
         if not vertices:
             return Arrival(result, points, None, again)
         surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))

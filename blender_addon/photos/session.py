@@ -32,6 +32,7 @@ from ..runtime.main_thread import Steps, Stepwise
 from ..scene import build, photo_source
 from ..scene import recipe as recipes
 from ..scene.properties import Recipe
+from ..scene.recipe import RecipeValues
 from ..scene.roles import root_of
 from . import depth_images
 from .job import Arrival, DepthMapJob, HeatMapArrival, Job
@@ -117,7 +118,7 @@ class Session:
         """
         stored = recipes.values(recipe)
         if photo is not None:
-            stored |= {"source": "FILE", "photo_path": str(photo), "image": None} | recipes.for_another_photo(stored)
+            stored = stored.of_file(photo)
         scene = context.scene
         job = Job(
             recipe=stored,
@@ -125,7 +126,7 @@ class Session:
             metres_per_unit=scene.unit_settings.scale_length,
             source=photo_source.from_stored(stored),
             fields=_request_fields(context, stored),
-            depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
+            depth_path=bpy.path.abspath(stored.depth_path) if stored.depth_path else "",
             root=bpy.data.objects[root].session_uid if root else 0,
         )
         self._add(job)
@@ -151,7 +152,7 @@ class Session:
             metres_per_unit=context.scene.unit_settings.scale_length,
             source=photo_source.from_stored(stored),
             fields=fields,
-            depth_path=bpy.path.abspath(stored["depth_path"]) if stored["depth_path"] else "",
+            depth_path=bpy.path.abspath(stored.depth_path) if stored.depth_path else "",
         )
         self._add(job)
         return job
@@ -472,17 +473,17 @@ class Session:
         self._fail(job, error)
 
 
-def _request_fields(context: bpy.types.Context, stored: dict[str, Any]) -> dict[str, Any]:
+def _request_fields(context: bpy.types.Context, stored: RecipeValues) -> dict[str, Any]:
     """What a recipe asks of the backend."""
-    mask = bpy.data.images.get(stored["mask"]) if stored["mask"] else None
+    mask = recipes.image_named(stored.mask)
     return {
-        "engine": stored["engine"] if stored["engine"] != "auto" else preferences.get(context).engine,
-        "mm35": stored["mm35"] if stored["focal"] == "MM35" else None,
-        "fov_deg": math.degrees(stored["fov"]) if stored["focal"] == "FOV" else None,
-        "resize_depth": stored["resize_depth"],
-        "depth_max": stored["depth_max"] or None,
-        "max_gaussians": recipes.MAX_GAUSSIANS[stored["density"]],
-        "fill": stored["fill"],
+        "engine": stored.engine if stored.engine != "auto" else preferences.get(context).engine,
+        "mm35": stored.mm35 if stored.focal == "MM35" else None,
+        "fov_deg": math.degrees(stored.fov) if stored.focal == "FOV" else None,
+        "resize_depth": stored.resize_depth,
+        "depth_max": stored.depth_max or None,
+        "max_gaussians": recipes.MAX_GAUSSIANS[stored.density],
+        "fill": stored.fill,
         "mask": photo_source.mask_of(mask) if mask is not None else None,
     }
 

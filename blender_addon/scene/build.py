@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
@@ -22,7 +21,7 @@ from . import points as pointcloud
 from . import surface as surfaces
 from .photo_source import PhotoSource
 from .properties import Outcome
-from .recipe import set_recipe
+from .recipe import RecipeValues, set_recipe
 from .roles import PhotoObjects, by_role
 
 _ROOT_METRES = 0.25
@@ -73,7 +72,7 @@ def build(
     points: BlenderPoints,
     surface: BlenderSurface | None,
     result: Result,
-    recipe: dict[str, Any],
+    recipe: RecipeValues,
     source: PhotoSource | None,
     seconds: float,
     draft: Draft | None = None,
@@ -85,7 +84,7 @@ def build(
         points: in the units of that scene.
         surface: in the units of that scene.
         result: as the backend sent it.
-        recipe: stored values of the recipe it was made with.
+        recipe: the recipe that it was made with.
         source: the photo; None for a PLY file.
         seconds: from the button to now.
         draft: of :func:`draft_in_steps` with the same points, surface and source; made now without one.
@@ -104,7 +103,7 @@ def build(
     built = rebuild(scene, root, points, surface, result, recipe, source, seconds, draft)
     if built.camera is not None:
         camera.match_render(scene, built.camera, _intrinsics(result))
-    if recipe["match_colours"]:
+    if recipe.match_colours:
         with contextlib.suppress(TypeError):  # the OCIO configuration of a studio may have none of that name
             scene.view_settings.view_transform = "Standard"
     _select(root)
@@ -117,7 +116,7 @@ def rebuild(
     points: BlenderPoints,
     surface: BlenderSurface | None,
     result: Result,
-    recipe: dict[str, Any],
+    recipe: RecipeValues,
     source: PhotoSource | None,
     seconds: float,
     draft: Draft | None = None,

@@ -18,6 +18,8 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.imaging.colour import linear_to_srgb8
 from image_to_3d.protocol.messages import PHOTO_BYTES, bytes_blob
 
+from .recipe import RecipeValues, image_named
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoSource:
@@ -82,18 +84,18 @@ def read_bytes(path: Path, what: str) -> bytes:
         ) from None
 
 
-def from_stored(stored: dict[str, Any]) -> PhotoSource:
-    """The photo that a recipe names, given as its stored values. Main thread.
+def from_stored(stored: RecipeValues) -> PhotoSource:
+    """The photo that a recipe names, Main thread.
 
     Raises:
         ImageTo3DError: ``bad_request`` if none is chosen, ``image_unreadable`` if an image holds no pixels.
     """
-    if stored["source"] == "FILE":
-        if not stored["photo_path"]:
+    if stored.source == "FILE":
+        if not stored.photo_path:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No photo is chosen.", "Choose a photo first.")
-        path = Path(bpy.path.abspath(stored["photo_path"]))
+        path = Path(bpy.path.abspath(stored.photo_path))
         return PhotoSource(path.name, path=path)
-    image = bpy.data.images.get(stored["image"]) if stored["image"] else None
+    image = image_named(stored.image)
     if image is None:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No image is chosen.", "Choose an image first.")
     return from_image(image)

@@ -28,12 +28,11 @@ def load(context: bpy.types.Context, path: Path) -> None:
     current, scene = session.current(), context.scene
     scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
     # What a person chose for photos holds here too, but for the photo.
-    recipe = recipes.values(scene.image_to_3d.recipe)
-    recipe |= {"source": "FILE", "photo_path": "", "image": None, "depth_path": "", "mask": None}
+    recipe = recipes.values(scene.image_to_3d.recipe).of_gaussians()
 
     def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
         cloud = read_scene(path)
-        vertices = recipe["surface_vertices"]
+        vertices = recipe.surface_vertices
         surface = blender_surface.from_cloud(cloud, metres_per_unit, max(4, vertices)) if vertices else None
         fields = cloud_fields(cloud) | {"photo": path.name}
         return Result(**fields), blender_points.from_cloud(cloud, metres_per_unit), surface

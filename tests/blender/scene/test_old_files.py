@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_a_file_of_an_older_blender_opens_and_is_updated(
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
     built = addon.scene.roles.find(bpy.data.objects[facts["root"]])
     settings, edits = built.root.image_to_3d, addon.scene.edits
-    assert addon.scene.recipe.values(settings.recipe) == pytest.approx(facts["recipe"])
+    assert asdict(addon.scene.recipe.values(settings.recipe)) == pytest.approx(facts["recipe"])
     assert (settings.display, settings.viewport_share) == ("SPLATS", 0.5)
     assert built.points.type == facts["type"] and settings.outcome.points == facts["points"]
     for name, total in facts["attributes"].items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "living_a"
@@ -38,7 +39,7 @@ def main() -> None:
     facts = {
         "root": root.name,
         "type": points.type,
-        "recipe": addon.scene.recipe.values(settings.recipe),
+        "recipe": asdict(addon.scene.recipe.values(settings.recipe)),
         "points": settings.outcome.points,
         "kept": int(addon.scene.edits.kept(points).sum()),
         "attributes": {
