@@ -14,6 +14,8 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.surfaces.inspection import box_polygon
 
 from ..photos import session
+from ..runtime import session_uids
+from ..ui.modal import View, ViewportTool
 from . import picking, stored_cloud
 from .active_photo import shown_root
 
@@ -22,67 +24,54 @@ _STEP_PX = 4.0
 _AT_CAMERA = 1e-3  # of the distance of what is seen: how far from the photo's camera a view still is that of the photo
 
 
-class Marks:
+class SelectsRegion(ViewportTool):
     """Mix-in of operators that need a region of the photo: a box or a lasso is drawn, Esc gives up.
 
     The operator has ``by``, of which ``BOX`` and ``LASSO`` are drawn, ``outline``, which takes what was drawn, and ``execute``.
     """
 
+    DRAGS = True
+
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Let it be drawn, unless the region is given or selected."""
-        if self.outline or self.by not in {"BOX", "LASSO"} or bpy.app.background:
+        if self.outline or self.by not in {"BOX", "LASSO"} or not self.usable(context):
             return self.execute(context)
-        if context.area is None or context.area.type != "VIEW_3D":
-            return self.execute(context)
-        self._root = shown_root(context).name
+        self._root = shown_root(context).session_uid
         self._drawn: list[tuple[float, float]] = []
-        self._pressed = False
-        arguments = (self._drawn, self.by == "BOX")
-        self._handler = bpy.types.SpaceView3D.draw_handler_add(_draw, arguments, "WINDOW", "POST_PIXEL")
-        context.window_manager.modal_handler_add(self)
-        context.area.header_text_set(iface_("Drag around one flat surface. Esc gives up."))
-        return {"RUNNING_MODAL"}
+        return self.start(context)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Collect the line while the button is held."""
-        root = bpy.data.objects.get(self._root)
-        if event.type in {"ESC", "RIGHTMOUSE"} or context.area is None or root is None:
-            self._end(context)
-            return {"CANCELLED"}
-        region = next(region for region in context.area.regions if region.type == "WINDOW")
-        at = (float(event.mouse_x - region.x), float(event.mouse_y - region.y))
-        if event.type == "LEFTMOUSE" and event.value == "PRESS":
-            self._pressed = True
-            self._drawn[:] = [at]
-        elif event.type == "MOUSEMOVE" and self._pressed:
-            if self.by == "BOX":
-                self._drawn[1:] = [at]
-            elif np.hypot(at[0] - self._drawn[-1][0], at[1] - self._drawn[-1][1]) >= _STEP_PX:
-                self._drawn.append(at)
-            context.area.tag_redraw()
-        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._pressed:
-            self._end(context)
-            return self._done(context, root, region)
-        elif not self._pressed:
-            return {"PASS_THROUGH"} if event.type in picking.NAVIGATION else {"RUNNING_MODAL"}
-        return {"RUNNING_MODAL"}
+    def hint(self) -> str:
+        return iface_("Drag around one flat surface. Esc gives up.")
 
-    def _done(self, context: bpy.types.Context, root: bpy.types.Object, region: bpy.types.Region) -> set[str]:
+    def possible(self, context: bpy.types.Context) -> bool:
+        return session_uids.find(bpy.data.objects, self._root) is not None
+
+    def pressed(self, context: bpy.types.Context, event: bpy.types.Event, view: View) -> None:
+        self._drawn[:] = [view.at]
+
+    def dragged(self, context: bpy.types.Context, event: bpy.types.Event, view: View) -> None:
+        """The opposite corner of the box, or one more place of the lasso."""
+        if self.by == "BOX":
+            self._drawn[1:] = [view.at]
+        elif np.hypot(*np.subtract(view.at, self._drawn[-1])) >= _STEP_PX:
+            self._drawn.append(view.at)
+
+    def released(self, context: bpy.types.Context, event: bpy.types.Event, view: View) -> set[str]:
+        """What was drawn is the region."""
+        self.end(context)
         drawn = np.array(self._drawn)
         if self.by == "BOX" and len(drawn) == 2:
             drawn = box_polygon(*drawn)
         try:
-            pixels = photo_pixels(root, region, context.space_data.region_3d, drawn)
+            root = session_uids.find(bpy.data.objects, self._root)
+            pixels = photo_pixels(root, view.region, view.data, drawn)
         except ImageTo3DError as error:
             return session.refuse(self, error)
         self.outline = " ".join(f"{u:.3f},{v:.3f}" for u, v in pixels)
         return self.execute(context)
 
-    def _end(self, context: bpy.types.Context) -> None:
-        bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
-        if context.area is not None:
-            context.area.header_text_set(None)
-            context.area.tag_redraw()
+    def paint(self, region: bpy.types.Region, data: bpy.types.RegionView3D) -> None:
+        _draw(self._drawn, self.by == "BOX")
 
 
 def photo_pixels(

@@ -31,7 +31,7 @@ from .. import analysis, scale, stored_cloud
 from ..active_photo import shown_root
 from ..analysis import Analysis
 from ..lengths.dimensions import OfPhoto, later
-from ..region_select import Marks
+from ..region_select import SelectsRegion
 from . import heat_map
 from .properties import Inspection, PlaneEntry
 
@@ -199,7 +199,7 @@ def annotated(root: bpy.types.Object, scene: bpy.types.Scene) -> NDArray[np.floa
     return np.asarray(stored_cloud.intrinsics(root).project(points), np.float64)
 
 
-class IMAGE_TO_3D_OT_report_plane(OfPhoto, Marks, bpy.types.Operator):
+class IMAGE_TO_3D_OT_report_plane(OfPhoto, SelectsRegion, bpy.types.Operator):
     """Report tilt, azimuth, area and flatness of a surface: draw around it, or select its vertices on the surface mesh"""
 
     bl_idname = "image_to_3d.report_plane"

@@ -199,25 +199,6 @@ def test_the_operator_takes_its_path_from_scripts(built, edits) -> None:
     assert edits.selection(built.points).any()
 
 
-@pytest.mark.parametrize("area", [None, SimpleNamespace(type="IMAGE_EDITOR", tag_redraw=lambda: None)])
-def test_a_gesture_ends_with_its_viewport(addon, area) -> None:
-    gesture = addon.editing.gesture.IMAGE_TO_3D_OT_select_points
-    said = []
-    context = SimpleNamespace(
-        area=area,
-        window=SimpleNamespace(cursor_modal_restore=lambda: said.append("cursor")),
-        workspace=SimpleNamespace(status_text_set=said.append),
-    )
-    handle = bpy.types.SpaceView3D.draw_handler_add(lambda: None, (), "WINDOW", "POST_PIXEL")
-    operator = SimpleNamespace(_handle=handle, _region=object(), _drawn=[])
-    operator._end = lambda context: gesture._end(operator, context)
-    event = SimpleNamespace(type="MOUSEMOVE", value="NOTHING", mouse_x=0, mouse_y=0)
-    assert gesture.modal(operator, context, event) == {"CANCELLED"}
-    assert said == ["cursor", None]
-    with pytest.raises(ValueError):  # it is no longer there
-        bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
-
-
 @pytest.mark.skipif(bpy.app.version < (4, 5, 0), reason="point clouds have an Edit Mode since 4.5")
 def test_the_selection_is_that_of_edit_mode(built, edits) -> None:
     bpy.context.view_layer.objects.active = built.points
