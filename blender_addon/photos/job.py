@@ -18,8 +18,6 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 from numpy.typing import NDArray
 
-from image_to_3d.blender import points as blender_points
-from image_to_3d.blender import surface as blender_surface
 from image_to_3d.core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
 from image_to_3d.core.depth.heat_maps import cloud_heat_map
 from image_to_3d.core.lengths.reapply import Again, Measured, measure_again
@@ -29,7 +27,8 @@ from image_to_3d.protocol.schema import SchemaError
 
 from .. import translations
 from ..runtime.main_thread import Work
-from ..scene import photo_source
+from ..scene import photo_result, photo_source
+from ..scene.photo_result import PhotoResult
 from ..scene.photo_source import PhotoSource
 from ..scene.recipe import RecipeValues
 
@@ -60,15 +59,11 @@ class Arrival:
     """A finished job, made ready on the client's thread.
 
     Attributes:
-        result: as the backend sent it.
-        points: in the Blender frame.
-        surface: in the Blender frame, or None.
+        photo: what goes into the scene.
         again: calibration and levelling of the photo that was made anew; None where nothing was measured.
     """
 
-    result: Result
-    points: blender_points.BlenderPoints
-    surface: blender_surface.BlenderSurface | None
+    photo: PhotoResult
     again: Again | None = None
 
 
@@ -168,12 +163,7 @@ class Job:
         again = None
         if self.measured is not None and cloud.grid is not None:
             cloud, again = measure_again(cloud, self.measured)
-        points = blender_points.from_cloud(cloud, self.metres_per_unit)
-        vertices = self.recipe.surface_vertices
-        if not vertices:
-            return Arrival(result, points, None, again)
-        surface = blender_surface.from_cloud(cloud, self.metres_per_unit, max(4, vertices))
-        return Arrival(result, points, surface, again)
+        return Arrival(photo_result.from_cloud(cloud, result, self.recipe, self.metres_per_unit, self.source), again)
 
     def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:
         if not isinstance(reply, Result):

@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from ..backend.process import BackendProcess, BackendSettings, SettingsError, ru
 from ..measuring.calibration import logic as calibration
 from ..runtime.background import Background
 from ..runtime.main_thread import Steps, Stepwise
-from ..scene import build, photo_source
+from ..scene import build, draft, photo_source
 from ..scene import recipe as recipes
 from ..scene.properties import Recipe
 from ..scene.recipe import RecipeValues
@@ -453,11 +453,10 @@ class Session:
             self.job = None
             bpy.ops.ed.undo_push(message="Depth Map")
             return
-        draft = yield from build.draft_in_steps(arrival.points, arrival.surface, job.source)
+        drafted = yield from draft.in_steps(arrival.photo)
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
-        arguments = (arrival.points, arrival.surface, arrival.result, job.recipe, job.source, job.elapsed, draft)
-        built = build.build(scene, *arguments) if root is None else build.rebuild(scene, root, *arguments)
+        built = build.place(scene, replace(arrival.photo, seconds=job.elapsed), drafted, root)
         if arrival.again is not None:
             calibration.write_again(scene, built.root, arrival.again)
         if root is not None:

@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
 log = logging.getLogger(__name__)
 
 Steps = Generator[None, None, None]
+_T = TypeVar("_T")
 
 _SECONDS_AT_ONCE = 0.02
 _MOST_RESTARTS = 3
@@ -29,6 +31,15 @@ def as_failure(error: Exception) -> ImageTo3DError:
         f"The extension made a mistake: {type(error).__name__}: {error}.",
         "Blender's console has the details; please report it.",
     )
+
+
+def at_once(steps: Generator[None, None, _T]) -> _T:
+    """What steps come to when they are done without a pause."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(eq=False)

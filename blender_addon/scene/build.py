@@ -1,180 +1,87 @@
-"""One photo as one collection: a root empty with the points, the surface and the camera below it."""
+"""One photo as one collection: a root empty with the points, the surface and the camera below it.
+
+What takes time is drafted first, in steps and as data-blocks that nothing uses; placing the draft is done at once.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from image_to_3d.blender.points import BlenderPoints
-from image_to_3d.blender.surface import BlenderSurface, stored_uvs
-from image_to_3d.core import Intrinsics
-from image_to_3d.protocol.messages import Result
 
-from . import camera, display, edits, materials
+from ..runtime.main_thread import at_once
+from . import camera, datablocks, display, draft, edits, materials
 from . import points as pointcloud
 from . import surface as surfaces
-from .photo_source import PhotoSource
-from .properties import Outcome
-from .recipe import RecipeValues, set_recipe
+from .draft import Draft
+from .photo_result import PhotoResult
+from .recipe import set_recipe
 from .roles import PhotoObjects, by_role
 
 _ROOT_METRES = 0.25
 
 
-@dataclass
-class Draft:
-    """Data-blocks of a result that no object uses yet.
-
-    Attributes:
-        cloud: the points; None where this Blender makes them out of an object.
-        mesh: the surface; None without one.
-        image: the photo, for the surface; None where Blender cannot read it.
-    """
-
-    cloud: bpy.types.PointCloud | None = None
-    mesh: bpy.types.Mesh | None = None
-    image: bpy.types.Image | None = None
+def build(scene: bpy.types.Scene, photo: PhotoResult, root: bpy.types.Object | None = None) -> PhotoObjects:
+    """Draft and place without a pause: for whoever may hold the window for so long. Arguments as for :func:`place`."""
+    return place(scene, photo, at_once(draft.in_steps(photo)), root)
 
 
-def draft_in_steps(
-    points: BlenderPoints, surface: BlenderSurface | None, source: PhotoSource | None
-) -> Generator[None, None, Draft]:
-    """Make what takes time, a layer at a time; what has been made goes again if the steps are given up.
-
-    Arguments as for :func:`build`. Raises ``ReferenceError`` if somebody takes a data-block away meanwhile, as undo does.
-    """
-    draft = Draft()
-    try:
-        draft.cloud = yield from pointcloud.data_in_steps("Points", points)
-        if surface is not None:
-            draft.image = None if source is None else camera.blender_image(source)
-            if draft.image is not None:
-                surface = replace(surface, uvs=stored_uvs(surface.uvs, camera.orientation(source)))
-            draft.mesh = yield from surfaces.mesh_in_steps("Surface", surface)
-        for data in (draft.cloud, draft.mesh):
-            if data is not None:
-                data.name = data.name  # is it still there?
-    except (GeneratorExit, ReferenceError):
-        pointcloud.discard(draft.cloud)
-        pointcloud.discard(draft.mesh)
-        raise
-    return draft
-
-
-def build(
-    scene: bpy.types.Scene,
-    points: BlenderPoints,
-    surface: BlenderSurface | None,
-    result: Result,
-    recipe: RecipeValues,
-    source: PhotoSource | None,
-    seconds: float,
-    draft: Draft | None = None,
+def place(
+    scene: bpy.types.Scene, photo: PhotoResult, drafted: Draft, root: bpy.types.Object | None = None
 ) -> PhotoObjects:
-    """Put a result into a scene.
+    """Put a result into a scene: below a new root, or in place of what is below one.
+
+    What a person did to the objects of a root stays: transforms, parents, modifiers and materials are those of before; what
+    they deleted comes back.
 
     Args:
-        scene: to be extended; its camera and render size become the photo's.
-        points: in the units of that scene.
-        surface: in the units of that scene.
-        result: as the backend sent it.
-        recipe: the recipe that it was made with.
-        source: the photo; None for a PLY file.
-        seconds: from the button to now.
-        draft: of :func:`draft_in_steps` with the same points, surface and source; made now without one.
+        scene: to be extended; its camera and render size become those of a new photo.
+        photo: in the units of that scene.
+        drafted: of the same photo.
+        root: gets the result; None: a new one is made.
     """
-    if draft is None:
-        draft = pointcloud.finished(draft_in_steps(points, surface, source))
-    name = Path(result.photo if source is None else source.name).stem or result.photo or "Photo"
-    collection = bpy.data.collections.new(name)
-    scene.collection.children.link(collection)
-    root = bpy.data.objects.new(name, None)
-    root.empty_display_type = "PLAIN_AXES"
-    root.empty_display_size = _ROOT_METRES / scene.unit_settings.scale_length
-    root.image_to_3d.role = "ROOT"
-    root.image_to_3d.viewport_share = display.first_share(len(points))
-    collection.objects.link(root)
-    built = rebuild(scene, root, points, surface, result, recipe, source, seconds, draft)
-    if built.camera is not None:
-        camera.match_render(scene, built.camera, _intrinsics(result))
-    if recipe.match_colours:
-        with contextlib.suppress(TypeError):  # the OCIO configuration of a studio may have none of that name
-            scene.view_settings.view_transform = "Standard"
-    _select(root)
-    return built
-
-
-def rebuild(
-    scene: bpy.types.Scene,
-    root: bpy.types.Object,
-    points: BlenderPoints,
-    surface: BlenderSurface | None,
-    result: Result,
-    recipe: RecipeValues,
-    source: PhotoSource | None,
-    seconds: float,
-    draft: Draft | None = None,
-) -> PhotoObjects:
-    """Replace the data of the objects below a root; what a person did to the objects stays, what they deleted comes back.
-
-    Transforms, parents, modifiers and materials are those of before. Arguments as for :func:`build`.
-    """
-    if draft is None:
-        draft = pointcloud.finished(draft_in_steps(points, surface, source))
-    found = by_role(root)
-    edited = edits.remember(root)
+    is_new = root is None
+    if root is None:
+        root = _new_root(scene, photo)
+    found, edited = by_role(root), edits.remember(root)
     collection = next(iter(root.users_collection), scene.collection)
     metres_per_unit = scene.unit_settings.scale_length
 
-    cloud = found.get("POINTS")
-    fresh = pointcloud.create(f"{root.name} Points", points, collection, draft.cloud)
-    if cloud is None:
-        fresh.data.name = fresh.name
-        materials.show_points(fresh)
-        cloud = _adopt(fresh, root, "POINTS")
-    else:
-        _swap_data(cloud, fresh.data, fresh)
-
-    mesh = found.get("SURFACE")
-    if draft.mesh is None or surface is None:
-        if mesh is not None:
-            mesh.data.clear_geometry()
-    elif mesh is None:
-        draft.mesh.name = f"{root.name} Surface"
-        mesh = _adopt(surfaces.create(f"{root.name} Surface", surface, collection, draft.mesh), root, "SURFACE")
-        mesh.data.materials.append(surfaces.material(draft.image))
-    else:
-        _swap_data(mesh, draft.mesh)
-        surfaces.show_photo(mesh, draft.image)
-
+    cloud = pointcloud.put(root, found.get("POINTS"), photo.points, collection, drafted.cloud)
+    if "POINTS" not in found:
+        materials.show_points(cloud)
+    mesh = surfaces.put(root, found.get("SURFACE"), drafted.mesh, drafted.image, collection)
     view = found.get("CAMERA")
-    if result.intrinsics is not None:
-        intrinsics = _intrinsics(result)
-        if view is None:
-            made = camera.create(
-                f"{root.name} Camera", intrinsics, points.near, points.far, metres_per_unit, collection
-            )
-            view = _adopt(made, root, "CAMERA")
-        else:
-            size = root.matrix_world.median_scale  # distances do not follow the size of a camera object
-            camera.match_lens(view.data, intrinsics, size * points.near, size * points.far, metres_per_unit)
-            if scene.camera == view:
-                camera.match_render(scene, view, intrinsics)
-        if source is not None:
-            camera.show_photo(view, source, intrinsics.width / intrinsics.height)
+    if photo.intrinsics is not None:
+        reach = photo.points.near, photo.points.far
+        view = camera.put(scene, root, view, photo.intrinsics, reach, collection)
+        if photo.source is not None:
+            camera.show_photo(view, photo.source, photo.intrinsics.width / photo.intrinsics.height)
 
-    set_recipe(root.image_to_3d.recipe, recipe)
-    _record(root.image_to_3d.outcome, points, result, seconds, metres_per_unit)
+    set_recipe(root.image_to_3d.recipe, photo.recipe)
+    _record(root, photo, metres_per_unit)
     edits.carry_over(root, edited)
     fresh = [obj for role, obj in (("POINTS", cloud), ("SURFACE", mesh)) if obj is not None and role not in found]
     display.apply(root, fresh)
+    if is_new:
+        _show_new(scene, root, view, photo)
     return PhotoObjects(collection, root, cloud, view, mesh)
+
+
+def _new_root(scene: bpy.types.Scene, photo: PhotoResult) -> bpy.types.Object:
+    collection = bpy.data.collections.new(photo.name)
+    scene.collection.children.link(collection)
+    root = bpy.data.objects.new(photo.name, None)
+    root.empty_display_type = "PLAIN_AXES"
+    root.empty_display_size = _ROOT_METRES / scene.unit_settings.scale_length
+    root.image_to_3d.role = "ROOT"
+    root.image_to_3d.viewport_share = display.first_share(len(photo.points))
+    collection.objects.link(root)
+    return root
 
 
 def reshape(
@@ -192,7 +99,7 @@ def reshape(
     found = by_role(root)
     fresh = pointcloud.create(f"{root.name} Points", points, next(iter(root.users_collection), scene.collection))
     pointcloud.copy_others(found["POINTS"].data, fresh.data, kept)
-    _swap_data(found["POINTS"], fresh.data, fresh)
+    datablocks.swap(found["POINTS"], fresh.data, fresh)
     outcome = root.image_to_3d.outcome
     if "SURFACE" in found:
         surfaces.bend(found["SURFACE"].data, bend * outcome.metres_per_unit, points.far)
@@ -201,37 +108,8 @@ def reshape(
     display.apply(root)
 
 
-def _intrinsics(result: Result) -> Intrinsics:
-    assert result.intrinsics is not None and result.image_size is not None
-    return Intrinsics(*result.intrinsics, *result.image_size)
-
-
-def _adopt(obj: bpy.types.Object, root: bpy.types.Object, role: str) -> bpy.types.Object:
-    obj.image_to_3d.role = role
-    obj.parent = root
-    return obj
-
-
-def _swap_data(obj: bpy.types.Object, data: bpy.types.ID, holder: bpy.types.Object | None = None) -> None:
-    """Give an object other data of the same kind with the materials of the old, which goes if nobody else uses it.
-
-    Args:
-        obj: keeps everything else.
-        data: new.
-        holder: an object that was made only to carry ``data``.
-    """
-    old, name = obj.data, obj.data.name
-    for material in old.materials:
-        data.materials.append(material)
-    obj.data = data
-    if holder is not None:
-        bpy.data.objects.remove(holder)
-    if old.users == 0:
-        bpy.data.batch_remove([old])
-    data.name = name
-
-
-def _record(outcome: Outcome, points: BlenderPoints, result: Result, seconds: float, metres_per_unit: float) -> None:
+def _record(root: bpy.types.Object, photo: PhotoResult, metres_per_unit: float) -> None:
+    outcome, points, result = root.image_to_3d.outcome, photo.points, photo.result
     outcome.points = len(points)
     outcome.extent = points.extent_m
     outcome.size = result.image_size or (0, 0)
@@ -239,7 +117,7 @@ def _record(outcome: Outcome, points: BlenderPoints, result: Result, seconds: fl
     if result.focal is not None:
         outcome.focal_px, outcome.mm35, outcome.focal_source = result.focal.px, result.focal.mm35, result.focal.source
     outcome.engine, outcome.device, outcome.metric = result.engine, result.device, result.metric
-    outcome.seconds = seconds
+    outcome.seconds = photo.seconds
     outcome.warnings = "\n".join(result.warnings)
     outcome.backend_scene = result.scene
     outcome.grid = result.grid or (0, 0, 0)
@@ -252,6 +130,18 @@ def _record(outcome: Outcome, points: BlenderPoints, result: Result, seconds: fl
     outcome.inverse_depth = affine.get("a", 0.0), affine.get("b", 0.0)
     outcome.assumption = str(affine.get("assumption", ""))
     outcome.heading_deg = -1.0 if result.heading_deg is None else result.heading_deg
+
+
+def _show_new(
+    scene: bpy.types.Scene, root: bpy.types.Object, view: bpy.types.Object | None, photo: PhotoResult
+) -> None:
+    """Have the scene look as a new photo needs it."""
+    if view is not None and photo.intrinsics is not None:
+        camera.match_render(scene, view, photo.intrinsics)
+    if photo.recipe.match_colours:
+        with contextlib.suppress(TypeError):  # the OCIO configuration of a studio may have none of that name
+            scene.view_settings.view_transform = "Standard"
+    _select(root)
 
 
 def _select(root: bpy.types.Object) -> None:

@@ -16,6 +16,7 @@ from image_to_3d.core.imaging.photo_header import PhotoHead, Upright, read_head
 from image_to_3d.io.photo_header import photo_head
 
 from .photo_source import PhotoSource
+from .roles import adopt
 
 _DISPLAY_METRES = 0.3
 _CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own
@@ -40,6 +41,34 @@ def create(
     obj.matrix_basis = Matrix(camera_to_world_blender(Matrix.Identity(4)))
     collection.objects.link(obj)
     return obj
+
+
+def put(
+    scene: bpy.types.Scene,
+    root: bpy.types.Object,
+    found: bpy.types.Object | None,
+    intrinsics: Intrinsics,
+    depths: tuple[float, float],
+    collection: bpy.types.Collection,
+) -> bpy.types.Object:
+    """The camera below a root: the one found there, with the lens of the photo, else a new one in ``collection``.
+
+    Args:
+        scene: renders at the photo's size where this is its camera.
+        root: of the photo.
+        found: the camera that it has, if there is one.
+        intrinsics: of the photo.
+        depths: of the nearest and the farthest point in Blender units, before the root's size.
+        collection: of the root.
+    """
+    metres_per_unit = scene.unit_settings.scale_length
+    if found is None:
+        return adopt(create(f"{root.name} Camera", intrinsics, *depths, metres_per_unit, collection), root, "CAMERA")
+    size = root.matrix_world.median_scale  # distances do not follow the size of a camera object
+    match_lens(found.data, intrinsics, size * depths[0], size * depths[1], metres_per_unit)
+    if scene.camera == found:
+        match_render(scene, found, intrinsics)
+    return found
 
 
 def match_lens(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import bpy
 import numpy as np
 
 from image_to_3d.blender.points import BlenderPoints
+
+from ..runtime.main_thread import at_once
+from . import datablocks
+from .roles import adopt
 
 COLOUR = "colour"
 """Not "color": Cycles renders a point-cloud attribute of that name black."""
@@ -49,9 +52,6 @@ _KINDS = {
 }
 
 
-_T = TypeVar("_T")
-
-
 def can_resize() -> bool:
     """Blender ≥ 5.1."""
     return "resize" in bpy.types.PointCloud.bl_rna.functions
@@ -75,7 +75,7 @@ def data_in_steps(name: str, points: BlenderPoints) -> Generator[None, None, bpy
         yield
         yield from _layers_in_steps(data, points)
     except (GeneratorExit, ReferenceError):
-        discard(data)
+        datablocks.discard(data)
         raise
     return data
 
@@ -89,7 +89,7 @@ def create(
     It is a PointCloud where this Blender can make one, else a Mesh of vertices. ``data`` is that of :func:`data_in_steps`.
     """
     if data is None:
-        data = finished(data_in_steps(name, points))
+        data = at_once(data_in_steps(name, points))
     if data is not None:
         obj = bpy.data.objects.new(name, data)
         collection.objects.link(obj)
@@ -98,27 +98,28 @@ def create(
         if can_convert():
             _convert(obj)
         collection.objects.link(obj)
-        finished(_layers_in_steps(obj.data, points))
+        at_once(_layers_in_steps(obj.data, points))
     obj.data.update_tag()
     return obj
 
 
-def finished(steps: Generator[None, None, _T]) -> _T:
-    """What steps come to when they are done at once."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+def put(
+    root: bpy.types.Object,
+    found: bpy.types.Object | None,
+    points: BlenderPoints,
+    collection: bpy.types.Collection,
+    data: bpy.types.PointCloud | None,
+) -> bpy.types.Object:
+    """Points below a root: in the object found there, which keeps its materials, else in a new one in ``collection``.
 
-
-def discard(data: bpy.types.ID | None) -> None:
-    """Remove a data-block that is no longer wanted, if it is still there."""
-    try:
-        if data is not None:
-            bpy.data.batch_remove([data])
-    except ReferenceError:
-        pass
+    ``data`` is that of :func:`data_in_steps`.
+    """
+    fresh = create(f"{root.name} Points", points, collection, data)
+    if found is None:
+        fresh.data.name = fresh.name
+        return adopt(fresh, root, "POINTS")
+    datablocks.swap(found, fresh.data, fresh)
+    return found
 
 
 def _layers_in_steps(data: bpy.types.ID, points: BlenderPoints) -> Generator[None, None, None]:

@@ -48,6 +48,13 @@ def by_role(root: bpy.types.Object) -> dict[str, bpy.types.Object]:
     return found
 
 
+def adopt(obj: bpy.types.Object, root: bpy.types.Object, role: str) -> bpy.types.Object:
+    """Hang a new object below a root, in a role."""
+    obj.image_to_3d.role = role
+    obj.parent = root
+    return obj
+
+
 def find(root: bpy.types.Object) -> PhotoObjects:
     """The objects of a root.
 

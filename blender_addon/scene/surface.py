@@ -7,20 +7,29 @@ from collections.abc import Generator
 import bpy
 import numpy as np
 
-from image_to_3d.blender.surface import BlenderSurface
+from image_to_3d.blender.surface import BlenderSurface, stored_uvs
+from image_to_3d.core.imaging.photo_header import Upright
 
+from . import datablocks
 from .edits import POINT
-from .points import COLOUR, discard, finished
+from .points import COLOUR
+from .roles import adopt
 
 _NAME = "Image to 3D Surface"
 _UVS = "UVMap"
 _SELECTION = (".select_vert", ".select_edge", ".select_poly")
 
 
-def mesh_in_steps(name: str, surface: BlenderSurface) -> Generator[None, None, bpy.types.Mesh]:
-    """A new mesh of the quads, with UVs and, for photos that Blender cannot read, colours at the vertices."""
+def mesh_in_steps(
+    name: str, surface: BlenderSurface, upright: Upright | None = None
+) -> Generator[None, None, bpy.types.Mesh]:
+    """A new mesh of the quads, with UVs and, for photos that Blender cannot read, colours at the vertices.
+
+    ``upright`` says how the photo lies that Blender shows as it is stored.
+    """
     data = bpy.data.meshes.new(name)
     faces = len(surface.corners) // 4
+    uvs = surface.uvs if upright is None else stored_uvs(surface.uvs, upright)
     try:
         data.vertices.add(len(surface.vertices))
         data.attributes["position"].data.foreach_set("vector", surface.vertices.reshape(-1))
@@ -40,37 +49,56 @@ def mesh_in_steps(name: str, surface: BlenderSurface) -> Generator[None, None, b
         data.update()
         yield
         data.uv_layers.new(name=_UVS, do_init=False)
-        data.attributes[_UVS].data.foreach_set("vector", surface.uvs.reshape(-1))
+        data.attributes[_UVS].data.foreach_set("vector", uvs.reshape(-1))
         yield
         data.attributes.new(COLOUR, "FLOAT_COLOR", "POINT").data.foreach_set("color", surface.colours.reshape(-1))
         data.attributes.new(POINT, "INT", "POINT").data.foreach_set("value", surface.points)
         yield
     except (GeneratorExit, ReferenceError):
-        discard(data)
+        datablocks.discard(data)
         raise
     return data
 
 
-def mesh(name: str, surface: BlenderSurface) -> bpy.types.Mesh:
-    """:func:`mesh_in_steps`, at once."""
-    return finished(mesh_in_steps(name, surface))
+def put(
+    root: bpy.types.Object,
+    found: bpy.types.Object | None,
+    data: bpy.types.Mesh | None,
+    image: bpy.types.Image | None,
+    collection: bpy.types.Collection,
+) -> bpy.types.Object | None:
+    """The surface below a root: in the object found there, which keeps its materials, else in a new one in ``collection``.
 
+    A new one is seen in viewports, so that snapping finds it, and left out of renders.
 
-def create(
-    name: str, surface: BlenderSurface, collection: bpy.types.Collection, data: bpy.types.Mesh | None = None
-) -> bpy.types.Object:
-    """An object of :func:`mesh` that is seen in viewports, so that snapping finds it, and left out of renders."""
-    obj = bpy.data.objects.new(name, mesh(name, surface) if data is None else data)
-    obj.hide_render = True
-    collection.objects.link(obj)
-    return obj
+    Args:
+        root: of the photo.
+        found: the surface that it has, if there is one.
+        data: of :func:`mesh_in_steps`; None: there is no surface any more.
+        image: the photo; None where Blender cannot read it.
+        collection: of the root.
+    """
+    if data is None:
+        if found is not None:
+            found.data.clear_geometry()
+        return found
+    if found is not None:
+        datablocks.swap(found, data)
+        show_photo(found, image)
+        return found
+    data.name = f"{root.name} Surface"
+    made = bpy.data.objects.new(data.name, data)
+    made.hide_render = True
+    collection.objects.link(made)
+    data.materials.append(material(image))
+    return adopt(made, root, "SURFACE")
 
 
 def bend(data: bpy.types.Mesh, per_unit: float, farthest: float) -> None:
     """Move the vertices along their rays, 1/y' = 1/y + bend.
 
     Args:
-        data: made by :func:`mesh`.
+        data: made by :func:`mesh_in_steps`.
         per_unit: the bend, per Blender unit.
         farthest: what would come to lie farther away stops there, Blender units.
     """

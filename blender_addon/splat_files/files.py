@@ -10,7 +10,6 @@ import numpy as np
 from bpy.app.translations import pgettext_iface as iface_
 
 from image_to_3d.blender import points as blender_points
-from image_to_3d.blender import surface as blender_surface
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.io.gaussian_files import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
@@ -18,9 +17,10 @@ from image_to_3d.protocol.messages import Result, cloud_fields
 from ..measuring import stored_cloud as photo_points
 from ..photos import session
 from ..runtime.main_thread import Steps
-from ..scene import build, edits, roles
+from ..scene import build, draft, edits, photo_result, roles
 from ..scene import points as pointcloud
 from ..scene import recipe as recipes
+from ..scene.photo_result import PhotoResult
 
 
 def load(context: bpy.types.Context, path: Path) -> None:
@@ -30,22 +30,18 @@ def load(context: bpy.types.Context, path: Path) -> None:
     # What a person chose for photos holds here too, but for the photo.
     recipe = recipes.values(scene.image_to_3d.recipe).of_gaussians()
 
-    def work() -> tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]:
+    def work() -> PhotoResult:
         cloud = read_scene(path)
-        vertices = recipe.surface_vertices
-        surface = blender_surface.from_cloud(cloud, metres_per_unit, max(4, vertices)) if vertices else None
         fields = cloud_fields(cloud) | {"photo": path.name}
-        return Result(**fields), blender_points.from_cloud(cloud, metres_per_unit), surface
+        return photo_result.from_cloud(cloud, Result(**fields), recipe, metres_per_unit)
 
-    def done(read: tuple[Result, blender_points.BlenderPoints, blender_surface.BlenderSurface | None]) -> None:
-        current.stepwise.run(lambda: into_scene(*read), failed)
+    def done(read: PhotoResult) -> None:
+        current.stepwise.run(lambda: into_scene(read), failed)
 
-    def into_scene(
-        result: Result, points: blender_points.BlenderPoints, surface: blender_surface.BlenderSurface | None
-    ) -> Steps:
-        draft = yield from build.draft_in_steps(points, surface, None)
+    def into_scene(photo: PhotoResult) -> Steps:
+        drafted = yield from draft.in_steps(photo)
         target = bpy.data.scenes.get(scene_name) or bpy.context.scene
-        built = build.build(target, points, surface, result, recipe, None, 0.0, draft)
+        built = build.place(target, photo, drafted)
         current.last_root = built.root.name
         yield
         bpy.ops.ed.undo_push(message="Import Gaussian Splats")

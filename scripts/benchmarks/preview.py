@@ -89,7 +89,8 @@ def _photo(addon: Any, path: str) -> Any:
     )
     recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     result = Result(**cloud_fields(cloud))
-    return addon.scene.build.build(bpy.context.scene, blender_points.from_cloud(cloud), None, result, recipe, None, 0.0)
+    photo = addon.scene.photo_result.PhotoResult(blender_points.from_cloud(cloud), None, result, recipe)
+    return addon.scene.build.build(bpy.context.scene, photo)
 
 
 class _Viewport:

@@ -353,7 +353,6 @@ def test_a_million_points_are_edited_without_a_pause(panel_without_backend, addo
     """Steps on the main thread with what SHARP makes; allowed is what a busy machine needs, printed what this one did."""
     import time
 
-    from image_to_3d.blender import points as blender_points
     from image_to_3d.core import GaussianCloud, Intrinsics
     from image_to_3d.protocol.messages import Result, cloud_fields
 
@@ -370,8 +369,8 @@ def test_a_million_points_are_edited_without_a_pause(panel_without_backend, addo
     )
     scene = bpy.context.scene
     recipe = addon.scene.recipe.values(scene.image_to_3d.recipe)
-    points = blender_points.from_cloud(cloud)
-    built = addon.scene.build.build(scene, points, None, Result(**cloud_fields(cloud)), recipe, None, 0.0)
+    photo = addon.scene.photo_result.from_cloud(cloud, Result(**cloud_fields(cloud)), recipe, 1.0)
+    built = addon.scene.build.build(scene, photo)
     settings, took = built.root.image_to_3d.editing, {}
 
     def step(name: str, done) -> None:

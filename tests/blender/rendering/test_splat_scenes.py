@@ -20,7 +20,6 @@ def built(addon):
 
 
 def make_photo(addon, n: int = 4, metres_per_unit: float = 1.0):
-    from image_to_3d.blender import points as blender_points
     from image_to_3d.core import GaussianCloud, Intrinsics
     from image_to_3d.protocol.messages import Result, cloud_fields
 
@@ -33,11 +32,11 @@ def make_photo(addon, n: int = 4, metres_per_unit: float = 1.0):
         opacities=np.full(n, 0.9, np.float32),
         intrinsics=Intrinsics.centred(500.0, 640, 360),
     )
-    points = blender_points.from_cloud(cloud, metres_per_unit)
     scene = bpy.context.scene
     scene.unit_settings.scale_length = metres_per_unit
     recipe = addon.scene.recipe.values(scene.image_to_3d.recipe)
-    made = addon.scene.build.build(scene, points, None, Result(**cloud_fields(cloud)), recipe, None, 0.0)
+    photo = addon.scene.photo_result.from_cloud(cloud, Result(**cloud_fields(cloud)), recipe, metres_per_unit)
+    made = addon.scene.build.build(scene, photo)
     bpy.context.view_layer.update()
     return made
 

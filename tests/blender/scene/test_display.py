@@ -149,7 +149,6 @@ def test_removed_points_are_no_splats(built, addon, strategy) -> None:
 
 def gaussian(addon, scales, rotation, opacity=0.8):
     """A scene with one red Gaussian 20 m in front of a long lens of 64 pixels."""
-    from image_to_3d.blender import points as blender_points
     from image_to_3d.core import GaussianCloud, Intrinsics
     from image_to_3d.protocol.messages import Result, cloud_fields
 
@@ -162,10 +161,8 @@ def gaussian(addon, scales, rotation, opacity=0.8):
         intrinsics=Intrinsics.centred(640, 64, 64),
     )
     recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
-    result = Result(**cloud_fields(cloud))
-    return cloud, addon.scene.build.build(
-        bpy.context.scene, blender_points.from_cloud(cloud), None, result, recipe, None, 0.0
-    )
+    photo = addon.scene.photo_result.from_cloud(cloud, Result(**cloud_fields(cloud)), recipe, 1.0)
+    return cloud, addon.scene.build.build(bpy.context.scene, photo)
 
 
 def render_linear(tmp_path, samples: int = 4) -> np.ndarray:

@@ -133,16 +133,16 @@ def test_work_that_loses_what_it_made_starts_over_but_not_for_ever(addon) -> Non
 def test_a_mistake_while_building_fails_the_photo_with_a_sentence_and_the_next_one_comes(
     half_built, addon, monkeypatch, caplog
 ) -> None:
-    session, built = half_built.session, addon.scene.build.build
+    session, built = half_built.session, addon.scene.build.place
     following = arrived(addon)
     session.waiting.append(following)
     monkeypatch.setattr(session, "_start", lambda job: setattr(session, "job", job))
 
     def broken_once(*arguments):
-        monkeypatch.setattr(addon.scene.build, "build", built)
+        monkeypatch.setattr(addon.scene.build, "place", built)
         raise RuntimeError("context is incorrect")
 
-    monkeypatch.setattr(addon.scene.build, "build", broken_once)
+    monkeypatch.setattr(addon.scene.build, "place", broken_once)
     half_built.finish()
     (failed,) = session.failed
     assert failed.failure is session.failure and failed is not following
