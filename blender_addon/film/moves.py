@@ -94,7 +94,7 @@ def add(
             ErrorCode.BAD_REQUEST, f"The camera cannot be moved: {error}.", "Make the photo again."
         ) from None
     made = keyframes.create(scene, f"{root.name} {label}", path, root, scene.unit_settings.scale_length)
-    view = roles.find(root).camera
+    view = roles.camera_of(root)
     if view is not None:
         made.data.clip_start, made.data.clip_end = view.data.clip_start, view.data.clip_end
     return made

@@ -145,10 +145,10 @@ def _key(root: bpy.types.Object) -> tuple[Any, ...] | None:
     """Changes with the points: the data-block, their number and a sample of their places."""
     if not stored_cloud.measurable(root):
         return None
-    try:
-        data = roles.find(root).points.data
-    except LookupError:
+    points = roles.points_of(root)
+    if points is None:
         return None
+    data = points.data
     attribute = data.attributes.get("position")
     count = 0 if attribute is None else len(attribute.data)
     if not count:

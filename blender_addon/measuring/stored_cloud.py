@@ -67,12 +67,11 @@ def read(root: bpy.types.Object, everything: bool = False) -> StoredPoints:
     Raises:
         ImageTo3DError: ``bad_request`` where the points are gone, or no picture grid is known.
     """
-    try:
-        points = roles.find(root).points
-    except LookupError:
+    points = roles.points_of(root)
+    if points is None:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
-        ) from None
+        )
     if not measurable(root) or pointcloud.CELL not in points.data.attributes:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,

@@ -226,9 +226,9 @@ def _size(scene: bpy.types.Scene, root: bpy.types.Object, factor: float) -> None
 
 def _reach(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     """Have the camera see everything at its new size."""
-    built = roles.find(root)
-    if built.camera is None:
+    view, points = roles.camera_of(root), roles.points_of(root)
+    if view is None or points is None:
         return
-    depth = np.array([corner[1] for corner in built.points.bound_box])
+    depth = np.array([corner[1] for corner in points.bound_box])
     size = root.matrix_world.median_scale
-    camera.reach(built.camera.data, size * max(depth.min(), 0.0), size * depth.max(), scene.unit_settings.scale_length)
+    camera.reach(view.data, size * max(depth.min(), 0.0), size * depth.max(), scene.unit_settings.scale_length)

@@ -57,14 +57,13 @@ def all_of(scene: bpy.types.Scene) -> list[Ruler]:
 
 def on_surface(root: bpy.types.Object) -> list[tuple[bpy.types.Scene, Ruler]]:
     """The rulers with both ends on the surface of a photo."""
-    try:
-        surface = roles.find(root).surface
-    except LookupError:
+    surface = roles.surface_of(root)
+    if surface is None or not len(surface.data.polygons):
         return []
     found = []
     for scene in root.users_scene:
         rulers = all_of(scene)
-        if rulers and surface is not None and len(surface.data.polygons):
+        if rulers:
             found += [(scene, ruler) for ruler in rulers if _both_on(root, surface, ruler)]
     return found
 

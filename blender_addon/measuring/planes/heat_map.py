@@ -22,9 +22,8 @@ NAME = "Image to 3D Deviation"
 
 def apply(root: bpy.types.Object) -> None:
     """Show the deviations of a photo, or its own colours, as its settings say."""
-    try:
-        points = roles.find(root).points
-    except LookupError:
+    points = roles.points_of(root)
+    if points is None:
         return
     inspection = root.image_to_3d.inspection
     if not inspection.heat_map or not len(inspection.planes):

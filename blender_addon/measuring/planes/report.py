@@ -162,7 +162,7 @@ def _fill(
 
 def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
     """The selected vertices (N, 3) of the surface of a photo, camera frame; None if there are none."""
-    surface = roles.find(root).surface
+    surface = roles.surface_of(root)
     if surface is None:
         return None
     if surface.mode == "EDIT":
@@ -178,12 +178,15 @@ def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
     return stored_cloud.to_camera_frame(root, local @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def reach_of(root: bpy.types.Object, grid: SurfaceGrid) -> int:
-    """How many cells of the grid lie between vertices of the surface, half of it, rounded up."""
-    surface = roles.find(root).surface
-    vertices = max(1, len(surface.data.vertices))
+def reach_of(vertices: int, grid: SurfaceGrid) -> int:
+    """How many cells of the grid lie between vertices of the surface, half of it, rounded up.
+
+    Args:
+        vertices: number of them.
+        grid: that they were taken from.
+    """
     known = max(1, int(np.count_nonzero(np.isfinite(grid.depth))))
-    return int(np.ceil(np.sqrt(known / vertices))) // 2
+    return int(np.ceil(np.sqrt(known / max(1, vertices)))) // 2
 
 
 def annotated(root: bpy.types.Object, scene: bpy.types.Scene) -> NDArray[np.float64] | None:
@@ -225,10 +228,11 @@ class IMAGE_TO_3D_OT_report_plane(OfPhoto, SelectsRegion, bpy.types.Operator):
             places = self._places(context, root)
         except ImageTo3DError as error:
             return session.refuse(self, error)
-        vertices = self.by == "VERTICES" and not self.outline
+        surface = roles.surface_of(root) if self.by == "VERTICES" and not self.outline else None
+        vertices = 0 if surface is None else len(surface.data.vertices)
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            region = cells_of_points(places, found.grid, reach_of(root, found.grid)) if vertices else places
+            region = cells_of_points(places, found.grid, reach_of(vertices, found.grid)) if vertices else places
             add(root, scene, found, region)
 
         return later(self, context, "Report Plane", work)

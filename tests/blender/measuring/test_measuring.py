@@ -73,3 +73,60 @@ def test_a_scale_says_what_it_rests_on(panel, addon) -> None:
 
     with pytest.raises(ImageTo3DError, match="unevenly"):
         addon.measuring.scale.of(root, bpy.context.scene)
+
+
+DELETED = "have been deleted"
+
+
+def test_without_points_every_tool_says_so(panel, addon, sample_root) -> None:
+    """The surface is still there to be clicked on."""
+    from mathutils import Vector
+
+    from named_lengths import places
+
+    ends = places(addon, sample_root, "door_height")
+    mesh = addon.scene.roles.surface_of(sample_root).data
+    bpy.data.objects.remove(addon.scene.roles.points_of(sample_root))
+    bpy.context.view_layer.objects.active = sample_root
+    bpy.context.view_layer.update()
+    assert addon.measuring.picking.hit(sample_root, Vector(), Vector((0, 1, -0.1))) is not None
+    for vertex in mesh.vertices:
+        vertex.select = vertex.index < 500
+    operators = bpy.ops.image_to_3d
+    for press in (
+        lambda: operators.laser(points=ends[:3]),
+        lambda: operators.measure_length(points=ends),
+        lambda: operators.measure_room(),
+        lambda: operators.calibrate(points=ends, length=2.0),
+        lambda: operators.uncalibrate(),
+        lambda: operators.level(),
+        lambda: operators.level_points(points=(*ends, 0, 1, 0)),
+        lambda: operators.report_plane(by="VERTICES"),
+        lambda: operators.report_plane(outline="395,470 470,476 470,494 390,488"),
+        lambda: operators.refresh_planes(),
+        lambda: operators.refresh_dimensions(),
+    ):
+        panel.session.failure = None
+        assert press() == {"CANCELLED"} and DELETED in str(panel.session.failure)
+    assert operators.remove_plane() == {"FINISHED"}
+
+
+def test_points_that_are_deleted_before_a_result_comes_are_no_mistake(panel, addon, sample_root) -> None:
+    """The planes are known, so that the result is only a step away."""
+    analysed(panel, addon, sample_root)
+    for press in (
+        lambda: bpy.ops.image_to_3d.uncalibrate(),
+        lambda: bpy.ops.image_to_3d.level(),
+        lambda: bpy.ops.image_to_3d.report_plane(outline="395,470 470,476 470,494 390,488"),
+    ):
+        bpy.ops.ed.undo_push(message="Before")
+        panel.session.failure = None
+        assert press() == {"FINISHED"}
+        for obj in list(sample_root.children):
+            if obj.image_to_3d.role in {"POINTS", "SURFACE"}:
+                obj.image_to_3d.role = "NONE"
+        panel.finish(60)
+        assert panel.session.failure is None
+        for obj in sample_root.children:
+            if obj.type in {"POINTCLOUD", "MESH"}:
+                obj.image_to_3d.role = "POINTS" if obj.name.endswith("Points") else "SURFACE"
