@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from plyfile import PlyData, PlyElement, PlyParseError
 
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging.colour import linear_to_srgb, rgb_to_sh0, sh0_to_rgb, srgb_to_linear
 from ._gaussian_rows import finite_cloud, unusable
 from .atomic import atomic_path
@@ -36,7 +37,6 @@ PROPERTIES = (
     *("rot_0", "rot_1", "rot_2", "rot_3"),
 )
 COMMENT = "image_to_3d "
-_KEPT_DETAILS = ("inverse_depth", "invented_layers")  # of the provenance: what calibration and honesty need
 _FLAT_SCALE = 1e-7  # metres; the third axis of 2D Gaussians, which have none
 
 
@@ -105,7 +105,7 @@ def _metadata(cloud: GaussianCloud) -> dict[str, Any]:
         out["size"] = [k.width, k.height]
     if cloud.grid is not None:
         out["grid"] = [cloud.grid.layers, cloud.grid.rows, cloud.grid.cols]
-    return out | {key: origin.details[key] for key in _KEPT_DETAILS if key in origin.details}
+    return out | {key: origin.details[key] for key in CARRIED_DETAILS if key in origin.details}
 
 
 def _scalars(name: str, values: Any, dtype: str) -> PlyElement:
@@ -273,6 +273,6 @@ def _cloud_from_columns(
             str(metadata.get("engine", "ply")),
             bool(metadata.get("metric", True)),
             metadata.get("focal_source"),
-            details={"file": path.name, **{key: metadata[key] for key in _KEPT_DETAILS if key in metadata}},
+            details={"file": path.name, **{key: metadata[key] for key in CARRIED_DETAILS if key in metadata}},
         ),
     )

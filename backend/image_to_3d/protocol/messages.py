@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import core
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging import frame_codec
 from .schema import JsonObject, SchemaError, array
 
@@ -141,6 +142,8 @@ class CloudMessage(Message):
         inverse_depth: how relative inverse depth became metres, see
             :meth:`~image_to_3d.core.depth.relative_depth.AffineInverseDepth.to_details`; None for engines with metres of their own.
         invented_layers: layers of the grid that no photo shows, see :mod:`~image_to_3d.core.cloud.background_fill`.
+        depth_error: how wrong the depth may be, see :meth:`~image_to_3d.core.lengths.error_field.ErrorField.to_plain`; None where
+            nobody knows.
     """
 
     positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
@@ -158,6 +161,7 @@ class CloudMessage(Message):
     photo: str = ""
     inverse_depth: JsonObject | None = None
     invented_layers: list[int] | None = None
+    depth_error: JsonObject | None = None
 
     def to_cloud(self) -> GaussianCloud:
         """The validated cloud; arrays are shared, not copied.
@@ -165,7 +169,7 @@ class CloudMessage(Message):
         Raises:
             SchemaError: the arrays do not fit together.
         """
-        carried = {"inverse_depth": self.inverse_depth, "invented_layers": self.invented_layers}
+        carried = {name: getattr(self, name) for name in CARRIED_DETAILS}
         details = {key: value for key, value in carried.items() if value is not None}
         try:
             return GaussianCloud(
@@ -202,9 +206,7 @@ def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
         "metric": cloud.provenance.metric,
         "focal_source": cloud.provenance.focal_source,
         "photo": cloud.provenance.photo,
-        "inverse_depth": cloud.provenance.details.get("inverse_depth"),
-        "invented_layers": cloud.provenance.details.get("invented_layers"),
-    }
+    } | {name: cloud.provenance.details.get(name) for name in CARRIED_DETAILS}
 
 
 # --- requests ----------------------------------------------------------------------------------------------------------

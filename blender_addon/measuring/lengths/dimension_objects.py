@@ -105,7 +105,7 @@ def label(obj: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Scene,
     if moved(obj):
         _draw(obj, root, ends(obj), np.array(stored.facing))
     a, b = points_to_opencv(ends(obj)) * root.image_to_3d.outcome.metres_per_unit
-    length = with_scale(float(np.linalg.norm(b - a)), stored.sd_m, b - a, worth)
+    length = with_scale(float(np.linalg.norm(b - a)), stored.sd_m, np.stack([a, b]), worth)
     stored.metres, stored.half_m = length.metres, CONFIDENCE_95 * length.sd
     text = _child(obj, "FONT")
     if text is not None:

@@ -8,7 +8,7 @@ should be perpendicular are so for one t only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from ..cameras.intrinsics import Intrinsics
 from ..cloud.gaussians import Provenance
 from ..errors import ErrorCode, ImageTo3DError
 from ..surfaces.surface import Array, Float64
+from .error_field import ErrorField, KnownDistance
 
 ScaleState = Literal["engine", "assumed", "calibrated"]
 
@@ -44,6 +45,8 @@ class Scale:
         factor: true length = factor · engine's length.
         lateral_share: share of the calibrating lengths that lies across the line of sight; 0 if not calibrated.
         residuals_m: true − calibrated length of each known length, metres.
+        field: how the error of the depth varies over the picture, conditioned on the known lengths; None where nothing is known of
+            it. Where it is there, ``relative_sd`` is that of a typical length.
     """
 
     state: ScaleState
@@ -52,6 +55,26 @@ class Scale:
     factor: float = 1.0
     lateral_share: float = 0.0
     residuals_m: tuple[float, ...] = ()
+    field: ErrorField | None = None
+
+    def error_of(self, ends: Array) -> tuple[float, float]:
+        """Mean and standard deviation of ln(shown length / true length) between two places, without the focal length's share.
+
+        Args:
+            ends: (2, 3) OpenCV camera frame, metres of the engine.
+        """
+        return (0.0, self.relative_sd) if self.field is None else self.field.error(ends, self.factor)
+
+
+def error_field_of(provenance: Provenance, intrinsics: Intrinsics) -> ErrorField | None:
+    """The error field that came with a cloud; None where it tells none, or nonsense."""
+    stored = provenance.details.get("depth_error")
+    if not isinstance(stored, Mapping):
+        return None
+    try:
+        return ErrorField.from_plain(stored, intrinsics)
+    except ValueError:
+        return None
 
 
 def focal_sd(source: str | None, mm35: float) -> float:
@@ -76,14 +99,17 @@ def engine_scale(provenance: Provenance, intrinsics: Intrinsics, relative_sd: fl
     """
     mm35 = intrinsics.fx * float(np.hypot(36.0, 24.0)) / float(np.hypot(intrinsics.width, intrinsics.height))
     sd_f = focal_sd(provenance.focal_source, mm35)
+    field = error_field_of(provenance, intrinsics) if relative_sd is None else None
+    if field is not None:
+        relative_sd = field.typical_sd()
     if relative_sd is None:
         prior = ENGINE_SCALE_SD.get(provenance.engine, _UNKNOWN_ENGINE_SD)
         relative_sd = prior if provenance.metric else _RELATIVE_ENGINE_SD
     assumed = provenance.focal_source == "assumed" or not provenance.metric
-    return Scale("assumed" if assumed else "engine", relative_sd, sd_f)
+    return Scale("assumed" if assumed else "engine", relative_sd, sd_f, field=field)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KnownLength:
     """A length somebody has measured, and what the engine says about it.
 
@@ -93,6 +119,7 @@ class KnownLength:
         measured_sd_m: its standard deviation from its two ends.
         lateral_share: share of it that lies across the line of sight.
         true_sd_m: of the true length; a tape is good to about 2 mm.
+        ends: (2, 3) where it was measured, OpenCV camera frame, metres of the engine; None where only the length is known.
     """
 
     true_m: float
@@ -100,13 +127,14 @@ class KnownLength:
     measured_sd_m: float
     lateral_share: float = 1.0
     true_sd_m: float = 0.002
+    ends: Float64 | None = None
 
 
 def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
     """One factor from one or several known lengths by weighted least squares.
 
     With several the residuals count: where they are larger than the stated uncertainties explain, the result is as uncertain
-    as they say.
+    as they say. Where the error field of the engine is known, it says how much each length tells, and is conditioned on all.
 
     Raises:
         ImageTo3DError: ``bad_request`` without known lengths or with one that is not positive, or of no extent in the scene.
@@ -121,6 +149,8 @@ def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST, "The two ends of a known length are the same point.", "Choose two points far apart."
         )
+    if scale.field is not None and all(k.ends is not None for k in known):
+        return _conditioned(known, scale, scale.field)
     factor, weights = float(np.median(true / measured)), np.ones(len(known))
     for _ in range(3):  # the ends' uncertainty is stated in the engine's metres
         weights = 1.0 / (np.array([k.true_sd_m for k in known]) ** 2 + (factor * sd) ** 2 + 1e-12)
@@ -132,6 +162,20 @@ def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
     influence = weights * measured**2
     share = float(np.sum(influence * [k.lateral_share for k in known]) / np.sum(influence))
     return Scale("calibrated", relative_sd, scale.focal_sd, factor, share, tuple(float(r) for r in residuals))
+
+
+def _conditioned(known: Sequence[KnownLength], scale: Scale, field: ErrorField) -> Scale:
+    """:func:`calibrate_scale` where the error of the depth is a known field."""
+    rough = float(np.median([k.true_m / k.measured_m for k in known]))
+    distances = [
+        KnownDistance(np.asarray(k.ends, np.float64), k.true_m, float(np.hypot(k.measured_sd_m, k.true_sd_m / rough)))
+        for k in known
+    ]
+    field = field.with_known(distances)
+    factor = field.factor()
+    residuals = tuple(k.true_m - factor * k.measured_m for k in known)
+    share = float(np.average([k.lateral_share for k in known], weights=[k.measured_m**2 for k in known]))
+    return Scale("calibrated", field.typical_sd(factor), scale.focal_sd, factor, share, residuals, field)
 
 
 @dataclass(frozen=True, eq=False)

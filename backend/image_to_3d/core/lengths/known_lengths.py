@@ -57,7 +57,8 @@ def solve(
     share = [lateral_share(k.b.position - k.a.position) for k in known]
     if metric:
         lengths = [
-            KnownLength(k.true_m, *distance(k.a, k.b), lateral_share=s) for k, s in zip(known, share, strict=True)
+            KnownLength(k.true_m, *distance(k.a, k.b), lateral_share=s, ends=np.stack([k.a.position, k.b.position]))
+            for k, s in zip(known, share, strict=True)
         ]
         return Solution(calibrate_scale(lengths, prior))
     fit = calibrate_disparity(

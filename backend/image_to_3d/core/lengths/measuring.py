@@ -5,9 +5,10 @@ Three independent things make a length uncertain, and they are added in squares:
 * the ends: one pixel of pointing along the surface, and the noise of the depth, taken from how well the pixels around fit
   their own plane;
 * the focal length: sizes across the line of sight scale with 1/f;
-* the scale: what an engine's metres are worth (:mod:`~image_to_3d.core.lengths.calibration`).
+* the scale: what an engine's metres are worth (:mod:`~image_to_3d.core.lengths.calibration`), and how that varies over the
+  picture (:mod:`~image_to_3d.core.lengths.error_field`).
 
-Intervals hold 95 % if errors are normal: ± 1.96 standard deviations.
+Intervals hold 95 %: 1.96 standard deviations to each side, in the logarithm.
 """
 
 from __future__ import annotations
@@ -50,15 +51,28 @@ class SurfacePoint:
 
 @dataclass(frozen=True)
 class Length:
-    """A length in metres with its standard deviation."""
+    """A length in metres, as the scene shows it, and what is known about its error.
+
+    Attributes:
+        metres: as shown.
+        sd: standard deviation, metres.
+        error: expected ln(shown / true): known lengths near by may tell that it is shown too long (positive) or too short.
+    """
 
     metres: float
     sd: float
+    error: float = 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval, metres; never below zero."""
-        return max(0.0, self.metres - CONFIDENCE_95 * self.sd), self.metres + CONFIDENCE_95 * self.sd
+        """95 % interval of the true length, metres.
+
+        Errors are relative, so it is even on both sides in the logarithm: half or twice the length rather than nothing or twice.
+        """
+        if self.metres <= 0:
+            return 0.0, CONFIDENCE_95 * self.sd
+        middle, reach = self.metres * np.exp(-self.error), CONFIDENCE_95 * self.sd / self.metres
+        return float(middle * np.exp(-reach)), float(middle * np.exp(reach))
 
 
 def point_at(grid: SurfaceGrid, uv: tuple[float, float], pointing_sd_px: float = POINTING_SD_PX) -> SurfacePoint:
@@ -228,18 +242,21 @@ def lateral_share(direction: Array) -> float:
     return float((d[0] ** 2 + d[1] ** 2) / size) if size > 0 else 1.0
 
 
-def with_scale(metres: float, sd: float, direction: Array, scale: Scale) -> Length:
-    """An engine's length and its own standard deviation → a length with scale and focal length accounted for.
+def with_scale(metres: float, sd: float, ends: Array, scale: Scale) -> Length:
+    """An engine's length and its own standard deviation → a length with depth, scale and focal length accounted for.
 
     Args:
         metres, sd: of the engine.
-        direction: (3,) of the length, camera frame.
+        ends: (2, 3) of the length, OpenCV camera frame, metres of the engine.
         scale: what the engine's metres are worth.
     """
+    start, end = np.asarray(ends, np.float64)
+    direction = end - start
     length = metres * scale.factor
     # A calibration on a length with another share of lateral extent has absorbed that share of the focal length's error.
     focal = scale.focal_sd * abs(lateral_share(direction) - scale.lateral_share)
-    return Length(length, float(np.sqrt((sd * scale.factor) ** 2 + length**2 * (scale.relative_sd**2 + focal**2))))
+    error, relative = scale.error_of(ends)
+    return Length(length, float(np.sqrt((sd * scale.factor) ** 2 + length**2 * (relative**2 + focal**2))), error)
 
 
 def distance(a: SurfacePoint, b: SurfacePoint) -> tuple[float, float]:
@@ -253,4 +270,4 @@ def distance(a: SurfacePoint, b: SurfacePoint) -> tuple[float, float]:
 def length_between(a: SurfacePoint, b: SurfacePoint, scale: Scale) -> Length:
     """The straight length between two surface points, metres."""
     metres, sd = distance(a, b)
-    return with_scale(metres, sd, b.position - a.position, scale)
+    return with_scale(metres, sd, np.stack([a.position, b.position]), scale)

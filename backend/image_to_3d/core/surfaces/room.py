@@ -101,7 +101,7 @@ def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport
     floor, ceiling = gravity.floor, gravity.ceiling
     if floor is not None and ceiling is not None:
         metres, sd, height_ends = _gap(floor, ceiling, up)
-        height = with_scale(metres, sd, up, scale)
+        height = with_scale(metres, sd, height_ends, scale)
     walls = [i for i, plane in enumerate(planes) if plane.kind == "wall"]
     extents = {i: _extent(grid, i, planes[i], up, scale) for i in walls}
     distances = []
@@ -118,7 +118,7 @@ def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport
                 continue
             # Walls out of parallel have no single distance: it varies over what is seen of them.
             spread = np.radians(off) * 0.25 * (extents[i].width.metres + extents[j].width.metres) / scale.factor
-            length = with_scale(metres, float(np.hypot(sd, spread)), across, scale)
+            length = with_scale(metres, float(np.hypot(sd, spread)), ends, scale)
             distances.append(WallDistance((i, j), length, off, ends))
     distances.sort(key=lambda d: -min(planes[d.walls[0]].share, planes[d.walls[1]].share))
     return RoomReport(height, tuple(distances), tuple(extents.values()), height_ends)
@@ -137,8 +137,8 @@ def _extent(grid: SurfaceGrid, wall: int, plane: Plane, up: Float64, scale: Scal
     height_ends = foot + np.outer((low, high), upright) + inner * sideways
     return WallExtent(
         wall,
-        with_scale(float(right - left), 0.0, sideways, scale),
-        with_scale(float(high - low), 0.0, upright, scale),
+        with_scale(float(right - left), 0.0, width_ends, scale),
+        with_scale(float(high - low), 0.0, height_ends, scale),
         width_ends,
         height_ends,
     )
@@ -199,7 +199,8 @@ def laser(
     own = float(np.sqrt(d @ start.covariance @ d))
     hit = origin + t * d
     clear = float((hit - start.position) @ d)
-    return LaserHit(with_scale(clear, float(np.hypot(own, sd)), d, scale), hit, hidden, extended)
+    ends = np.stack([start.position, start.position + clear * d])
+    return LaserHit(with_scale(clear, float(np.hypot(own, sd)), ends, scale), hit, hidden, extended)
 
 
 def laser_along_axes(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...core import ErrorCode, ImageTo3DError, Provenance
 from ...core.cloud.lifting import lift
+from ...core.lengths.error_field import DepthErrorModel, ErrorField, ErrorMap
 from ...io.photo import Photo
 from .. import torch_runtime
 from ..base import EngineOptions, Prediction, Progress, no_progress
@@ -25,6 +28,10 @@ ADVICE = (
     "Built-in engine, approximate scale: one known length makes it right (calibrate), and the engine sharp sees more "
     "(image-to-3d weights fetch sharp; its licence is for research only)."
 )
+
+
+ERROR_MODEL = DepthErrorModel(**json.loads(Path(__file__).with_name("error_model.json").read_text()))
+"""Measured by ``scripts/measure_engine.py lite`` on rooms that the network has not seen."""
 
 
 @contextlib.contextmanager
@@ -79,7 +86,15 @@ class LiteEngine:
                 "The built-in engine sees nothing but sky in this photo.",
                 "Take a photo that shows the place, or use another engine.",
             )
-        provenance = Provenance(INFO.name, metric=True, focal_source=photo.focal.source, photo=photo.name)
+        error = ErrorField(
+            ERROR_MODEL,
+            photo.intrinsics,
+            float(np.nanmedian(estimate.depth)),
+            ErrorMap.of(np.where(np.isfinite(estimate.depth), estimate.relative_error, np.nan)),
+        )
+        provenance = Provenance(
+            INFO.name, True, photo.focal.source, photo.name, details={"depth_error": error.to_plain()}
+        )
         cloud = replace(lift(photo.pixels, estimate.depth, photo.intrinsics), provenance=provenance)
         stop = time.perf_counter()
         progress("lift", 1.0)
