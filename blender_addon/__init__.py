@@ -18,9 +18,11 @@ from .film import panel as film_panel
 from .measuring import analysis
 from .measuring import panel as measuring_panel
 from .measuring.calibration import operators as calibration_operators
-from .measuring.lengths import dimensions, laser
+from .measuring.lengths import operators as lengths_operators
 from .measuring.lengths import panel as dimensions_panel
-from .measuring.levelling import logic as levelling
+from .measuring.levelling import operators as levelling_operators
+from .measuring.planes import heat_map
+from .measuring.planes import operators as planes_operators
 from .measuring.planes import panel as planes_panel
 from .measuring.planes import report as planes_report
 from .photos import info, session
@@ -53,11 +55,12 @@ _MODULES = (
     import_photos,
     photos_panel,
     analysis,
-    levelling,
+    levelling_operators,
     calibration_operators,
-    dimensions,
-    laser,
+    lengths_operators,
+    heat_map,
     planes_report,
+    planes_operators,
     measuring_panel,
     dimensions_panel,
     planes_panel,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty
 
+from ..scene import edits
+
 
 def _on_filter(settings: Editing, _: bpy.types.Context) -> None:
-    from ..scene import edits
-
     if settings.id_data.image_to_3d.role == "ROOT":
         edits.apply(settings.id_data)
 
 
 def _on_crop(settings: Editing, _: bpy.types.Context) -> None:
-    from ..scene import edits
-
     if settings.id_data.image_to_3d.role == "ROOT":
         edits.show(settings.id_data)
 

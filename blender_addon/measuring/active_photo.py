@@ -10,6 +10,7 @@ from image_to_3d.core import ImageTo3DError
 
 from ..photos import session
 from . import analysis, stored_cloud
+from .analysis import Analysis
 
 
 def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -22,7 +23,9 @@ def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 class OnPhoto:
-    """Mix-in of operators that measure a photo."""
+    """Mix-in of operators that measure a photo; what they make comes later, with an undo step of its own."""
+
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -37,11 +40,23 @@ class OnPhoto:
         return True
 
 
-def start(operator: bpy.types.Operator, name: str, then: Callable[[analysis.Analysis], None]) -> set[str]:
-    """Have the root of that name analysed and ``then`` called, see :func:`.analysis.request`; says why not where it cannot be."""
+def later(
+    operator: bpy.types.Operator,
+    context: bpy.types.Context,
+    work: Callable[[bpy.types.Object, bpy.types.Scene, Analysis], object],
+    step: str = "",
+) -> set[str]:
+    """Do ``work`` on the main thread once the planes of the photo on show are known; says why not where they cannot be.
+
+    Args:
+        operator: that reports what prevents it at once; what it returns then.
+        context: of the operator.
+        work, step: see :func:`.analysis.resumed`. What ``work`` raises becomes the session's failure.
+    """
     session.current().failure = None
+    root = shown_root(context)
     try:
-        analysis.request(bpy.data.objects[name], then)
+        analysis.request(root, analysis.resumed(context.scene, root, work, step))
     except ImageTo3DError as error:
         return session.refuse(operator, error)
     session.start_timer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import bpy
 import numpy as np
@@ -16,8 +16,11 @@ from image_to_3d.core.surfaces.planes import Plane, classify, find_planes
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ..photos import session
+from ..runtime import session_uids
 from ..scene import roles
 from . import stored_cloud
+
+Result = TypeVar("Result")
 
 _KEPT = 4
 _SAMPLES = 16
@@ -106,15 +109,46 @@ def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = No
     session.current().background.run(lambda: analyse(stored.grid(), metric), done)
 
 
+def resumed(
+    scene: bpy.types.Scene,
+    root: bpy.types.Object,
+    work: Callable[[bpy.types.Object, bpy.types.Scene, Result], object],
+    step: str = "",
+) -> Callable[[Result], None]:
+    """A function for the result of background work, as of :func:`request`: goes on with a photo that is still there.
+
+    It may have another name by then.
+
+    Args:
+        scene: of the photo.
+        root: of the photo.
+        work: is given root, scene and the result; may raise ImageTo3DError.
+        step: name of the undo step that it makes; empty for none.
+    """
+    scene_uid, root_uid = scene.session_uid, root.session_uid
+
+    def then(result: Result) -> None:
+        root = session_uids.find(bpy.data.objects, root_uid)
+        scene = session_uids.find(bpy.data.scenes, scene_uid)
+        if root is None or scene is None:  # deleted meanwhile
+            return
+        bpy.context.view_layer.update()
+        work(root, scene, result)
+        if step:
+            bpy.ops.ed.undo_push(message=step)
+
+    return then
+
+
 def wish(root: bpy.types.Object) -> None:
     """Have it found out soon, for a panel, which must not wait; a photo that cannot be measured is left alone."""
     key = _key(root)
     if key is None or key in _cache.under_way:
         return
-    name = root.name
+    uid = root.session_uid
 
     def begin() -> None:
-        wanted = bpy.data.objects.get(name)
+        wanted = session_uids.find(bpy.data.objects, uid)
         if wanted is not None and _key(wanted) == key:
             try:
                 request(wanted)

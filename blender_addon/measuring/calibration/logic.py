@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -22,6 +22,7 @@ from image_to_3d.core.surfaces.surface import SurfaceGrid
 from ...photos import session
 from ...scene import build, camera, roles
 from .. import analysis, anchors, scale, stored_cloud
+from ..analysis import Analysis
 from ..lengths import dimension_objects, dimensions
 from ..levelling import logic as levelling
 from ..planes import report as plane_report
@@ -65,65 +66,45 @@ def remeasure_later(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     """Have the dimensions and planes of a photo measured anew once its points are known; an undo step of its own."""
     if not any(dimension_objects.of(root)) and not len(root.image_to_3d.inspection.planes):
         return
-    names = scene.name, root.name
 
-    def then(found: analysis.Analysis) -> None:
-        current = _still(*names)
-        if current is not None:
-            bpy.context.view_layer.update()
-            dimensions.remeasure(current[1], current[0], found)
-            plane_report.remeasure(current[1], current[0], found)
-            bpy.ops.ed.undo_push(message="Update Dimensions")
+    def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
+        dimensions.remeasure(root, scene, found)
+        plane_report.remeasure(root, scene, found)
 
     if stored_cloud.measurable(root):
-        analysis.request(root, then)
+        analysis.request(root, analysis.resumed(scene, root, work, "Update Dimensions"))
 
 
 def add(
-    scene: bpy.types.Scene, root: bpy.types.Object, places: NDArray[np.float64], metres: float
-) -> Callable[[analysis.Analysis], None]:
-    """A function for :func:`.analysis.request` that adds a known length and calibrates.
+    root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, places: NDArray[np.float64], metres: float
+) -> None:
+    """Add a known length and calibrate.
 
     Args:
-        scene: of the root.
         root: of a photo.
+        scene: of the root.
+        found: of the photo.
         places: (2, 3) the ends, camera frame, metres of the engine.
         metres: true length.
+
+    Raises:
+        ImageTo3DError: see :func:`calibrate`.
     """
-    names = scene.name, root.name
-
-    def then(found: analysis.Analysis) -> None:
-        current = _still(*names)
-        if current is not None:
-            ends = [anchor(found.grid, place) for place in places]
-            known = (*known_of(current[1]), KnownAnchors(ends[0], ends[1], metres))
-            calibrate(*current, found, known)
-
-    return then
+    start, end = (anchor(found.grid, place) for place in places)
+    calibrate(root, scene, found, (*known_of(root), KnownAnchors(start, end, metres)))
 
 
-def without(scene: bpy.types.Scene, root: bpy.types.Object, index: int) -> Callable[[analysis.Analysis], None]:
-    """A function for :func:`.analysis.request` that drops a known length and calibrates with those that are left."""
-    names = scene.name, root.name
+def drop(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, index: int) -> None:
+    """Drop a known length and calibrate with those that are left.
 
-    def then(found: analysis.Analysis) -> None:
-        current = _still(*names)
-        if current is not None:
-            known = known_of(current[1])
-            calibrate(*current, found, known[:index] + known[index + 1 :])
-
-    return then
+    Raises:
+        ImageTo3DError: see :func:`calibrate`.
+    """
+    known = known_of(root)
+    calibrate(root, scene, found, known[:index] + known[index + 1 :])
 
 
-def _still(scene_name: str, root_name: str) -> tuple[bpy.types.Scene, bpy.types.Object] | None:
-    scene = bpy.data.scenes.get(scene_name)
-    root = bpy.data.objects.get(root_name)
-    return None if scene is None or root is None else (scene, root)
-
-
-def calibrate(
-    scene: bpy.types.Scene, root: bpy.types.Object, found: analysis.Analysis, known: Sequence[KnownAnchors]
-) -> None:
+def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, known: Sequence[KnownAnchors]) -> None:
     """Calibrate with known lengths; without any, as the engine made it. One undo step, now or when the shape is ready.
 
     Raises:
@@ -146,20 +127,22 @@ def calibrate(
     if not solution.bend:
         _finish(scene, root, known, solution)
         return
-    stored, wish, names = stored_cloud.read(root, everything=True), levelling.wish_of(root), (scene.name, root.name)
+    stored, wish = stored_cloud.read(root, everything=True), levelling.wish_of(root)
+    points_uid = roles.points_of(root).data.session_uid
 
     def work() -> _Shape:
         return _bend(stored, solution, wish)
 
-    def done(shape: _Shape) -> None:
-        current = _still(*names)
-        if current is not None:
-            build.reshape(*current, shape.points, shape.kept, solution.bend)
-            current[1].image_to_3d.calibration.bend += solution.bend
-            _finish(*current, known, solution, shape.levelling)
-            remeasure_later(*current)
+    def bent(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
+        points = roles.points_of(root)
+        if points is None or points.data.session_uid != points_uid:  # deleted or made anew meanwhile
+            return
+        build.reshape(scene, root, shape.points, shape.kept, solution.bend)
+        root.image_to_3d.calibration.bend += solution.bend
+        _finish(scene, root, known, solution, shape.levelling)
+        remeasure_later(scene, root)
 
-    session.current().background.run(work, done)
+    session.current().background.run(work, analysis.resumed(scene, root, bent))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 from bpy.props import FloatProperty, FloatVectorProperty, IntProperty
 from bpy.types import Context, Event
 from mathutils import Vector
@@ -11,11 +10,12 @@ from mathutils import Vector
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from ...photos import session
-from .. import analysis, stored_cloud
-from ..active_photo import OnPhoto, shown_root, start
+from .. import stored_cloud
+from ..active_photo import OnPhoto, later, shown_root
+from ..analysis import Analysis
 from ..lengths import rulers
 from ..picking import PicksPoints
-from . import logic as calibration
+from . import logic
 
 
 def selected_ends(context: Context) -> tuple[Vector, Vector] | None:
@@ -34,7 +34,6 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
 
     bl_idname = "image_to_3d.calibrate"
     bl_label = "Calibrate"
-    bl_options = {"REGISTER"}  # the root is scaled later, with an undo step of its own
 
     length: FloatProperty(name="True Length", description="What a tape says", unit="LENGTH", min=0.0, precision=4)
     ruler: IntProperty(
@@ -61,18 +60,21 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
 
     def execute(self, context: Context) -> set[str]:
         """Add the known length; the timer does the rest."""
-        scene, root = context.scene, shown_root(context)
         context.view_layer.update()
         try:
-            places = stored_cloud.to_camera_frame(root, [tuple(end) for end in self._ends(context)])
+            places = stored_cloud.to_camera_frame(shown_root(context), [tuple(end) for end in self._ends(context)])
             if not self.length > 0:
                 raise ImageTo3DError(
                     ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Type what a tape says."
                 )
         except ImageTo3DError as error:
             return session.refuse(self, error)
-        metres = self.length * scene.unit_settings.scale_length
-        return start(self, root.name, calibration.add(scene, root, np.asarray(places), metres))
+        metres = self.length * context.scene.unit_settings.scale_length
+
+        def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
+            logic.add(root, scene, found, places, metres)
+
+        return later(self, context, work)
 
     def _ends(self, context: Context) -> tuple[Vector, Vector]:
         if self.properties.is_property_set("points"):
@@ -97,7 +99,6 @@ class IMAGE_TO_3D_OT_calibrate_points(OnPhoto, PicksPoints, bpy.types.Operator):
 
     bl_idname = "image_to_3d.calibrate_points"
     bl_label = "Calibrate by Two Points"
-    bl_options = {"REGISTER"}
 
     POINTS = 2
 
@@ -113,14 +114,13 @@ class IMAGE_TO_3D_OT_remove_known_length(OnPhoto, bpy.types.Operator):
 
     bl_idname = "image_to_3d.remove_known_length"
     bl_label = "Remove Known Length"
-    bl_options = {"REGISTER"}
 
     index: IntProperty(name="Index", description="Among the known lengths", min=0)
 
     def execute(self, context: Context) -> set[str]:
         """Forget it; the timer does the rest."""
-        root = shown_root(context)
-        return start(self, root.name, calibration.without(context.scene, root, self.index))
+        index = self.index
+        return later(self, context, lambda root, scene, found: logic.drop(root, scene, found, index))
 
 
 class IMAGE_TO_3D_OT_uncalibrate(OnPhoto, bpy.types.Operator):
@@ -128,17 +128,10 @@ class IMAGE_TO_3D_OT_uncalibrate(OnPhoto, bpy.types.Operator):
 
     bl_idname = "image_to_3d.uncalibrate"
     bl_label = "Remove Calibration"
-    bl_options = {"REGISTER"}
 
     def execute(self, context: Context) -> set[str]:
         """Forget them; the timer does the rest."""
-        scene, root = context.scene, shown_root(context)
-        names = scene.name, root.name
-
-        def then(found: analysis.Analysis) -> None:
-            calibration.calibrate(bpy.data.scenes[names[0]], bpy.data.objects[names[1]], found, ())
-
-        return start(self, root.name, then)
+        return later(self, context, lambda root, scene, found: logic.calibrate(root, scene, found, ()))
 
 
 CLASSES = (

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import bpy
 import numpy as np
-from bpy.props import FloatVectorProperty
 from mathutils import Vector
 from numpy.typing import NDArray
 
@@ -19,9 +16,7 @@ from image_to_3d.core.surfaces.room import RoomReport, WallExtent, room_report
 
 from ...photos import session
 from .. import analysis, anchors, scale, stored_cloud
-from ..active_photo import OnPhoto, shown_root, start
 from ..analysis import Analysis
-from ..picking import PicksPoints
 from . import dimension_objects
 from .dimension_objects import Dimension
 
@@ -179,126 +174,3 @@ def _common_normal(
         return None
     across = normal - float(normal @ along) * along
     return np.asarray(across / np.linalg.norm(across))
-
-
-def chosen_places(context: bpy.types.Context) -> list[Vector]:
-    """World coordinates of the selected vertices in edit mode, else of the selected objects that are no part of a photo.
-
-    Empties and other objects count by their origin.
-    """
-    obj = context.object
-    if obj is not None and obj.mode == "EDIT" and obj.type == "MESH":
-        import bmesh
-
-        mesh = bmesh.from_edit_mesh(obj.data)
-        selected = [v.co.copy() for v in mesh.verts if v.select]
-        return [obj.matrix_world @ co for co in selected] if len(selected) <= 2 else []
-    return [o.matrix_world.translation.copy() for o in context.selected_objects if o.image_to_3d.role == "NONE"]
-
-
-class OfPhoto(OnPhoto):
-    """Operators on a photo that can be measured."""
-
-    bl_options = {"REGISTER"}  # the objects come later, with an undo step of their own
-
-
-class IMAGE_TO_3D_OT_measure_room(OfPhoto, bpy.types.Operator):
-    """Show the height of the room, the distances between its walls and how much of them is visible"""
-
-    bl_idname = "image_to_3d.measure_room"
-    bl_label = "Measure Room"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask for the planes and return; the dimensions come when they are found."""
-        return later(self, context, "Measure Room", measure_room)
-
-
-class IMAGE_TO_3D_OT_measure_length(OfPhoto, PicksPoints, bpy.types.Operator):
-    """Show the length between two places: two selected vertices in Edit Mode, two selected empties, or two clicks on the surface"""
-
-    bl_idname = "image_to_3d.measure_length"
-    bl_label = "Add Dimension"
-
-    POINTS = 2
-
-    points: FloatVectorProperty(name="Points", description="Both ends, world", size=6, options={"SKIP_SAVE"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Two chosen places are taken at once; otherwise they are clicked."""
-        if len(chosen_places(context)) == 2:
-            return self.execute(context)
-        return PicksPoints.invoke(self, context, event)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Measure between the places given, else between those chosen."""
-        if self.properties.is_property_set("points"):
-            places = np.reshape(self.points, (2, 3))
-        else:
-            places = np.array(chosen_places(context)).reshape(-1, 3)
-        if len(places) != 2:
-            self.report({"WARNING"}, "Choose two places: two vertices in Edit Mode, or two empties.")
-            return {"CANCELLED"}
-        return later(
-            self, context, "Add Dimension", lambda root, scene, found: measure_length(root, scene, found, places)
-        )
-
-
-class IMAGE_TO_3D_OT_refresh_dimensions(OfPhoto, bpy.types.Operator):
-    """Measure all dimensions of this photo anew, with its points, scale and units as they are now"""
-
-    bl_idname = "image_to_3d.refresh_dimensions"
-    bl_label = "Update Dimensions"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask for the planes and return."""
-        return later(self, context, "Update Dimensions", remeasure)
-
-
-class IMAGE_TO_3D_OT_remove_dimensions(OfPhoto, bpy.types.Operator):
-    """Delete the dimensions of this photo: those selected, or all if none is"""
-
-    bl_idname = "image_to_3d.remove_dimensions"
-    bl_label = "Remove Dimensions"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete them."""
-        every = list(dimension_objects.of(shown_root(context)))
-        for obj in [o for o in every if o.select_get()] or every:
-            dimension_objects.remove(obj)
-        return {"FINISHED"}
-
-
-def later(
-    operator: bpy.types.Operator,
-    context: bpy.types.Context,
-    step: str,
-    work: Callable[[bpy.types.Object, bpy.types.Scene, Analysis], object],
-) -> set[str]:
-    """Do ``work`` on the main thread once the planes of the photo on show are known, as one undo step.
-
-    Args:
-        operator: that reports what prevents it at once.
-        context: of the operator.
-        step: name of the undo step.
-        work: may raise ImageTo3DError, which becomes the session's failure.
-    """
-    root_name, scene_name = shown_root(context).name, context.scene.name
-
-    def then(found: Analysis) -> None:
-        root, scene = bpy.data.objects.get(root_name), bpy.data.scenes.get(scene_name)
-        if root is None or scene is None:  # deleted meanwhile
-            return
-        bpy.context.view_layer.update()
-        work(root, scene, found)
-        bpy.ops.ed.undo_push(message=step)
-
-    return start(operator, root_name, then)
-
-
-CLASSES = (
-    IMAGE_TO_3D_OT_measure_room,
-    IMAGE_TO_3D_OT_measure_length,
-    IMAGE_TO_3D_OT_refresh_dimensions,
-    IMAGE_TO_3D_OT_remove_dimensions,
-)

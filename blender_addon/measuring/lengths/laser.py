@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty
 from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
@@ -14,10 +13,8 @@ from image_to_3d.core.surfaces.room import LaserHit, laser, laser_along_axes
 
 from .. import analysis, scale, stored_cloud
 from ..analysis import Analysis
-from ..picking import PicksPoints
 from . import dimension_objects
 from .dimension_objects import Dimension
-from .dimensions import OfPhoto, later
 
 _BARE = Scale("engine", 0.0, 0.0)  # lengths of the engine, with the uncertainty of their ends alone
 _SAME_WAY = 0.995  # cosine of 6°
@@ -114,43 +111,3 @@ def levelled_axes(root: bpy.types.Object, found: Analysis, required: bool) -> ND
     forward = np.array([0.0, 0.0, 1.0]) - down[2] * down
     forward /= np.linalg.norm(forward)
     return np.stack([np.cross(down, forward), down, forward])
-
-
-class IMAGE_TO_3D_OT_laser(OfPhoto, PicksPoints, bpy.types.Operator):
-    """Click a surface: shows the clear distance to what stands opposite, along its normal and along the axes of the room"""
-
-    bl_idname = "image_to_3d.laser"
-    bl_label = "Laser Measure"
-
-    points: FloatVectorProperty(
-        name="Points", description="Where the laser stands, world", size=3, options={"SKIP_SAVE"}
-    )
-    directions: EnumProperty(
-        name="Directions",
-        items=[
-            ("BOTH", "Normal and Axes", "Along the normal of the surface and along the axes of the levelled room"),
-            ("NORMAL", "Normal", "Along the normal of the surface"),
-            ("AXES", "Axes", "Along the axes of the levelled room"),
-        ],
-    )
-    keep: BoolProperty(
-        name="Keep Earlier", description="Keep the lines of earlier clicks. Shift while clicking does so as well"
-    )
-
-    def picked(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Shift keeps the earlier lines."""
-        self.keep = self.keep or event.shift
-        return self.execute(context)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Measure from the place given."""
-        place, directions, keep = np.array(self.points), self.directions, self.keep
-        return later(
-            self,
-            context,
-            "Laser Measure",
-            lambda root, scene, found: shoot(root, scene, found, place, directions, keep),
-        )
-
-
-CLASSES = (IMAGE_TO_3D_OT_laser,)

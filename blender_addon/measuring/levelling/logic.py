@@ -6,19 +6,16 @@ from collections.abc import Sequence
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, FloatVectorProperty
 from mathutils import Matrix, Quaternion
 
 from image_to_3d.blender import points as blender_points
 from image_to_3d.blender.levelling import matrix_of, stand
-from image_to_3d.core.lengths.anchors import Anchor, anchor
-from image_to_3d.core.lengths.reapply import LevelWish, level_again
+from image_to_3d.core.lengths.anchors import Anchor
+from image_to_3d.core.lengths.reapply import LevelWish
 from image_to_3d.core.surfaces import levelling as core
 
-from .. import analysis, anchors, stored_cloud
-from ..active_photo import OnPhoto, shown_root, start
+from .. import anchors
 from ..lengths import rulers
-from ..picking import PicksPoints
 from ..properties import Levelling
 
 _SAME_ANGLE = np.radians(0.05)
@@ -114,89 +111,3 @@ def move(root: bpy.types.Object, matrix: Matrix) -> None:
     root.matrix_world = matrix
     bpy.context.view_layer.update()
     rulers.carry(followers, root.matrix_world @ old.inverted_safe())
-
-
-class IMAGE_TO_3D_OT_level(OnPhoto, bpy.types.Operator):
-    """Stand the photo on its floor: the floor becomes z = 0, walls become upright, and the camera goes with it"""
-
-    bl_idname = "image_to_3d.level"
-    bl_label = "Level to Floor"
-    bl_options = {"REGISTER"}  # the root moves later, with an undo step of its own
-
-    align: BoolProperty(
-        name="Wall Along Axis",
-        description="Turn the largest wall by the least angle until it lies along X or Y",
-        default=False,
-    )
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Look for floor and walls; the timer does the rest."""
-        name, align = shown_root(context).name, self.align
-
-        def then(found: analysis.Analysis) -> None:
-            root = bpy.data.objects.get(name)
-            if root is None:
-                return
-            bpy.context.view_layer.update()
-            apply(root, level_again(found.grid, LevelWish("FLOOR", align), found.metric, found.planes))
-            bpy.ops.ed.undo_push(message="Level to Floor")
-
-        return start(self, name, then)
-
-
-class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
-    """Click three points of the floor, far apart: the floor becomes z = 0, and the camera goes with it"""
-
-    bl_idname = "image_to_3d.level_points"
-    bl_label = "Level by Three Points"
-    bl_options = {"REGISTER"}
-
-    POINTS = 3
-
-    points: FloatVectorProperty(name="Points", description="Three places on the floor, world", size=9)
-    align: BoolProperty(
-        name="Wall Along Axis",
-        description="Turn the largest wall by the least angle until it lies along X or Y",
-        default=False,
-    )
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Level by the points; the timer does the rest."""
-        root = shown_root(context)
-        context.view_layer.update()
-        places = stored_cloud.to_camera_frame(root, np.reshape(self.points, (3, 3)))
-        name, align = root.name, self.align
-
-        def then(found: analysis.Analysis) -> None:
-            root = bpy.data.objects.get(name)
-            if root is None:
-                return
-            bpy.context.view_layer.update()
-            wish = LevelWish("POINTS", align, tuple(anchor(found.grid, place) for place in places))
-            apply(root, level_again(found.grid, wish, found.metric, found.planes), wish.points)
-            bpy.ops.ed.undo_push(message="Level by Three Points")
-
-        return start(self, name, then)
-
-
-class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
-    """Turn the photo back to how it stood before it was levelled"""
-
-    bl_idname = "image_to_3d.unlevel"
-    bl_label = "Remove Levelling"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a levelled photo."""
-        root = shown_root(context)
-        return root is not None and root.image_to_3d.levelling.levelled
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Turn it back."""
-        context.view_layer.update()
-        remove(shown_root(context))
-        return {"FINISHED"}
-
-
-CLASSES = (IMAGE_TO_3D_OT_level, IMAGE_TO_3D_OT_level_points, IMAGE_TO_3D_OT_unlevel)

@@ -13,7 +13,7 @@ from ...photos import session
 from ...scene import materials, roles
 from ...scene import points as pointcloud
 from .. import scale, stored_cloud
-from . import report as plane_report
+from . import properties, regions
 
 DEVIATION = "deviation"
 """Distance from the plane in displayed metres, positive towards the camera; 0 for points of no plane."""
@@ -44,7 +44,7 @@ def _paint(root: bpy.types.Object, points: bpy.types.Object) -> None:
     deviation = np.full((grid.rows, grid.cols), np.nan)
     limits = np.ones((grid.rows, grid.cols))
     for entry in inspection.planes:
-        region = plane_report.region_of(entry, grid)
+        region = regions.cells_of(entry, grid)
         distance = factor * signed_distance(grid.points[region], np.array(entry.normal), entry.offset)
         deviation[region] = distance
         limits[region] = inspection.heat_range * scene.unit_settings.scale_length or 3.0 * max(entry.rms_m, 1e-4)
@@ -73,3 +73,13 @@ def _remove(points: bpy.types.Object) -> None:
 
 def _material() -> bpy.types.Material:
     return bpy.data.materials.get(NAME) or materials.emission_of(NAME, pointcloud.DEVIATION_COLOUR)
+
+
+def on_register() -> None:
+    """Have the colours follow the settings."""
+    properties.heat_map_changed.append(apply)
+
+
+def on_unregister() -> None:
+    """Undo :func:`on_register`."""
+    properties.heat_map_changed.remove(apply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import bpy
 from bpy.props import (
@@ -55,16 +56,20 @@ class PlaneEntry(bpy.types.PropertyGroup):
     scale_sd: FloatProperty()
 
 
-def _on_heat_map(inspection: Inspection, _: bpy.types.Context) -> None:
-    from . import heat_map
+heat_map_changed: list[Callable[[bpy.types.Object], None]] = []
+"""Called with the root whose colours are to be others; the heat map adds itself while it is registered."""
+heading_changed: list[Callable[[bpy.types.Object], None]] = []
+"""Called with the root whose compass direction is another; the reports add themselves."""
 
-    heat_map.apply(inspection.id_data)
+
+def _on_heat_map(inspection: Inspection, _: bpy.types.Context) -> None:
+    for function in heat_map_changed:
+        function(inspection.id_data)
 
 
 def _on_heading(inspection: Inspection, _: bpy.types.Context) -> None:
-    from . import report as plane_report
-
-    plane_report.turn(inspection.id_data)
+    for function in heading_changed:
+        function(inspection.id_data)
 
 
 class Inspection(bpy.types.PropertyGroup):

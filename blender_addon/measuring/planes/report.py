@@ -6,37 +6,24 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import EnumProperty, IntProperty, StringProperty
-from bpy_extras.io_utils import ExportHelper
-from numpy.typing import NDArray
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.surfaces.inspection import (
     PlaneReport,
     azimuth,
-    cells_of_points,
-    mask_of_runs,
-    polygon_mask,
     report_plane,
     report_region,
     runs_of_mask,
 )
 from image_to_3d.core.surfaces.levelling import Gravity
-from image_to_3d.core.surfaces.surface import SurfaceGrid
-from image_to_3d.io.plane_tables import PlaneRow, write_plane_table
+from image_to_3d.io.plane_tables import PlaneRow
 
 from ...photos import session
-from ...scene import roles
-from .. import analysis, scale, stored_cloud
-from ..active_photo import shown_root
+from .. import analysis, scale
 from ..analysis import Analysis
-from ..lengths.dimensions import OfPhoto, later
-from ..region_select import SelectsRegion
-from . import heat_map
-from .properties import Inspection, PlaneEntry
-
-Region = NDArray[np.floating] | NDArray[np.bool_]
-"""A polygon (N, 2) of photo pixels, or marked cells (rows, cols) of the grid."""
+from . import heat_map, properties
+from .properties import PlaneEntry
+from .regions import Region, entry_region
 
 
 def heading_deg(root: bpy.types.Object) -> float | None:
@@ -46,13 +33,6 @@ def heading_deg(root: bpy.types.Object) -> float | None:
         return float(np.degrees(inspection.heading))
     told = root.image_to_3d.outcome.heading_deg
     return float(told) if told >= 0 else None
-
-
-def region_of(entry: PlaneEntry, grid: SurfaceGrid) -> NDArray[np.bool_]:
-    """The marked cells (rows, cols) of a plane."""
-    if len(entry.outline):
-        return polygon_mask(np.array([tuple(corner.uv) for corner in entry.outline]), grid)
-    return mask_of_runs(entry.cells, grid.rows, grid.cols)
 
 
 def add(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, region: Region) -> PlaneEntry:
@@ -85,12 +65,8 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
     A plane that can no longer be fitted keeps its figures, and the reason becomes the session's failure.
     """
     for entry in root.image_to_3d.inspection.planes:
-        if len(entry.outline):
-            region: Region = np.array([tuple(corner.uv) for corner in entry.outline])
-        else:
-            region = mask_of_runs(entry.cells, found.grid.rows, found.grid.cols)
         try:
-            _fill(root, scene, entry, *_report(root, scene, found, region))
+            _fill(root, scene, entry, *_report(root, scene, found, entry_region(entry, found.grid)))
         except ImageTo3DError as error:
             session.current().failure = error
     heat_map.apply(root)
@@ -160,160 +136,11 @@ def _fill(
     turn(root)
 
 
-def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
-    """The selected vertices (N, 3) of the surface of a photo, camera frame; None if there are none."""
-    surface = roles.surface_of(root)
-    if surface is None:
-        return None
-    if surface.mode == "EDIT":
-        surface.update_from_editmode()
-    chosen = np.zeros(len(surface.data.vertices), bool)
-    surface.data.vertices.foreach_get("select", chosen)
-    if not chosen.any() or chosen.all():  # a new mesh counts as selected
-        return None
-    flat = np.empty(3 * len(chosen), np.float32)
-    surface.data.vertices.foreach_get("co", flat)
-    local = flat.reshape(-1, 3)[chosen].astype(np.float64)
-    matrix = np.array(surface.matrix_world, np.float64)
-    return stored_cloud.to_camera_frame(root, local @ matrix[:3, :3].T + matrix[:3, 3])
+def on_register() -> None:
+    """Have the azimuths follow what is typed."""
+    properties.heading_changed.append(turn)
 
 
-def reach_of(vertices: int, grid: SurfaceGrid) -> int:
-    """How many cells of the grid lie between vertices of the surface, half of it, rounded up.
-
-    Args:
-        vertices: number of them.
-        grid: that they were taken from.
-    """
-    known = max(1, int(np.count_nonzero(np.isfinite(grid.depth))))
-    return int(np.ceil(np.sqrt(known / max(1, vertices)))) // 2
-
-
-def annotated(root: bpy.types.Object, scene: bpy.types.Scene) -> NDArray[np.float64] | None:
-    """The last annotation that was drawn in space, as a polygon (N, 2) of photo pixels; None if there is none."""
-    annotation = scene.annotation if bpy.app.version >= (5, 0, 0) else scene.grease_pencil
-    layers = [] if annotation is None else [layer for layer in annotation.layers if not layer.is_ruler]
-    strokes = [s for layer in layers for frame in layer.frames for s in frame.strokes if len(s.points) >= 3]
-    if not strokes or strokes[-1].display_mode != "3DSPACE":
-        return None
-    points = stored_cloud.to_camera_frame(root, np.array([tuple(point.co) for point in strokes[-1].points]))
-    if not (points[:, 2] > 0).all():
-        return None
-    return np.asarray(stored_cloud.intrinsics(root).project(points), np.float64)
-
-
-class IMAGE_TO_3D_OT_report_plane(OfPhoto, SelectsRegion, bpy.types.Operator):
-    """Report tilt, azimuth, area and flatness of a surface: draw around it, or select its vertices on the surface mesh"""
-
-    bl_idname = "image_to_3d.report_plane"
-    bl_label = "Report Plane"
-
-    by: EnumProperty(
-        name="Region",
-        items=[
-            ("LASSO", "Lasso", "Draw around it with the mouse"),
-            ("BOX", "Box", "Drag a box over it with the mouse"),
-            ("VERTICES", "Selected Vertices", "The selected vertices of the surface mesh"),
-            ("ANNOTATION", "Annotation", "The last annotation stroke that was drawn on the surface"),
-        ],
-    )
-    outline: StringProperty(
-        name="Outline", description="Pixels of the photo, U,V from its upper left corner", options={"SKIP_SAVE"}
-    )
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Report the region that was given, drawn or selected."""
-        root = shown_root(context)
-        try:
-            places = self._places(context, root)
-        except ImageTo3DError as error:
-            return session.refuse(self, error)
-        surface = roles.surface_of(root) if self.by == "VERTICES" and not self.outline else None
-        vertices = 0 if surface is None else len(surface.data.vertices)
-
-        def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            region = cells_of_points(places, found.grid, reach_of(vertices, found.grid)) if vertices else places
-            add(root, scene, found, region)
-
-        return later(self, context, "Report Plane", work)
-
-    def _places(self, context: bpy.types.Context, root: bpy.types.Object) -> NDArray[np.float64]:
-        """A polygon (N, 2) of pixels, or vertices (N, 3) in the camera frame."""
-        if self.outline:
-            try:
-                return np.array([[float(x) for x in pair.split(",")] for pair in self.outline.split()]).reshape(-1, 2)
-            except ValueError:
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST, "The outline is no list of pixels.", "Write U,V pairs with spaces between."
-                ) from None
-        places = selected_vertices(root) if self.by == "VERTICES" else annotated(root, context.scene)
-        if places is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "No region is marked.",
-                "Select vertices of the surface in Edit Mode, or draw around the region.",
-            )
-        return places
-
-
-class IMAGE_TO_3D_OT_refresh_planes(OfPhoto, bpy.types.Operator):
-    """Fit all planes of this photo anew, with its points, scale and level as they are now"""
-
-    bl_idname = "image_to_3d.refresh_planes"
-    bl_label = "Update Planes"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask for the surface and return."""
-        return later(self, context, "Update Planes", remeasure)
-
-
-class IMAGE_TO_3D_OT_remove_plane(OfPhoto, bpy.types.Operator):
-    """Take a plane out of the table"""
-
-    bl_idname = "image_to_3d.remove_plane"
-    bl_label = "Remove Plane"
-    bl_options = {"REGISTER", "UNDO"}
-
-    index: IntProperty(default=-1, options={"SKIP_SAVE"})
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove it; −1 removes all."""
-        root = shown_root(context)
-        inspection: Inspection = root.image_to_3d.inspection
-        if self.index < 0:
-            inspection.planes.clear()
-        elif self.index < len(inspection.planes):
-            inspection.planes.remove(self.index)
-        heat_map.apply(root)
-        return {"FINISHED"}
-
-
-class IMAGE_TO_3D_OT_export_planes(OfPhoto, bpy.types.Operator, ExportHelper):
-    """Save the table of planes for spreadsheets"""
-
-    bl_idname = "image_to_3d.export_planes"
-    bl_label = "Export Planes"
-
-    filename_ext = ".csv"
-    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write it."""
-        table = rows(shown_root(context))
-        if not table:
-            self.report({"WARNING"}, "There are no planes to save yet.")
-            return {"CANCELLED"}
-        session.current().failure = None
-        try:
-            write_plane_table(self.filepath, table)
-        except ImageTo3DError as error:
-            return session.refuse(self, error)
-        return {"FINISHED"}
-
-
-CLASSES = (
-    IMAGE_TO_3D_OT_report_plane,
-    IMAGE_TO_3D_OT_refresh_planes,
-    IMAGE_TO_3D_OT_remove_plane,
-    IMAGE_TO_3D_OT_export_planes,
-)
+def on_unregister() -> None:
+    """Undo :func:`on_register`."""
+    properties.heading_changed.remove(turn)

@@ -302,8 +302,12 @@ def test_a_calibration_writes_the_lengths_anew(panel, addon, root) -> None:
     ends = np.array([world_of(root, addon, point) for point in named("door_height")["points_cam"]])
     measuring = addon.measuring
     places = measuring.stored_cloud.to_camera_frame(root, ends)
-    then = measuring.calibration.logic.add(bpy.context.scene, root, places, 2 * named("door_height")["length_m"])
-    measuring.analysis.request(root, then)
+    metres = 2 * named("door_height")["length_m"]
+
+    def calibrate(root, scene, found) -> None:
+        measuring.calibration.logic.add(root, scene, found, places, metres)
+
+    measuring.analysis.request(root, measuring.analysis.resumed(bpy.context.scene, root, calibrate))
     panel.session.wait(200)
     assert text(height).startswith("≈ 5.2") and world_length(height) == pytest.approx(5.2, rel=0.005)
     assert height.image_to_3d.dimension.half_m < before, "a known length narrows the interval"

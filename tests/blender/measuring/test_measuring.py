@@ -130,3 +130,36 @@ def test_points_that_are_deleted_before_a_result_comes_are_no_mistake(panel, add
         for obj in sample_root.children:
             if obj.type in {"POINTCLOUD", "MESH"}:
                 obj.image_to_3d.role = "POINTS" if obj.name.endswith("Points") else "SURFACE"
+
+
+def test_a_photo_that_is_renamed_before_its_result_comes_gets_it(panel, addon, sample_root) -> None:
+    from named_lengths import places
+
+    ends = places(addon, sample_root, "door_height")
+    for press, arrived in (
+        (lambda: bpy.ops.image_to_3d.measure_length(points=ends), lambda: len(sample_root.children) > 3),
+        (
+            lambda: bpy.ops.image_to_3d.calibrate(points=ends, length=2.1),
+            lambda: sample_root.image_to_3d.calibration.calibrated,
+        ),
+        (lambda: bpy.ops.image_to_3d.uncalibrate(), lambda: not sample_root.image_to_3d.calibration.calibrated),
+        (lambda: bpy.ops.image_to_3d.level(), lambda: sample_root.image_to_3d.levelling.levelled),
+    ):
+        assert not arrived() and press() == {"FINISHED"}
+        sample_root.name, bpy.context.scene.name = sample_root.name + "!", bpy.context.scene.name + "!"
+        bpy.data.objects.new(sample_root.name[:-1], None)  # another takes the old name
+        panel.session.wait(60)
+        assert arrived()
+
+
+def test_a_photo_is_told_from_a_linked_one_of_the_same_name(addon, sample_root, tmp_path) -> None:
+    path = tmp_path / "other.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+    with bpy.data.libraries.load(str(path), link=True) as (_, wanted):
+        wanted.objects = [sample_root.name]
+    (linked,) = wanted.objects
+    assert linked.library is not None and linked.name == sample_root.name
+    find = addon.runtime.session_uids.find
+    for root in (linked, sample_root):
+        assert find(bpy.data.objects, root.session_uid) == root
+    assert find(bpy.data.objects, 0) is None

@@ -1,0 +1,89 @@
+"""The buttons of levelling: by what the picture shows, by three clicked points, and back."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, FloatVectorProperty
+
+from image_to_3d.core.lengths.anchors import anchor
+from image_to_3d.core.lengths.reapply import LevelWish, level_again
+
+from .. import stored_cloud
+from ..active_photo import OnPhoto, later, shown_root
+from ..analysis import Analysis
+from ..picking import PicksPoints
+from . import logic
+
+
+class IMAGE_TO_3D_OT_level(OnPhoto, bpy.types.Operator):
+    """Stand the photo on its floor: the floor becomes z = 0, walls become upright, and the camera goes with it"""
+
+    bl_idname = "image_to_3d.level"
+    bl_label = "Level to Floor"
+
+    align: BoolProperty(
+        name="Wall Along Axis",
+        description="Turn the largest wall by the least angle until it lies along X or Y",
+        default=False,
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Look for floor and walls; the timer does the rest."""
+        wish = LevelWish("FLOOR", self.align)
+
+        def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
+            logic.apply(root, level_again(found.grid, wish, found.metric, found.planes))
+
+        return later(self, context, work, "Level to Floor")
+
+
+class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
+    """Click three points of the floor, far apart: the floor becomes z = 0, and the camera goes with it"""
+
+    bl_idname = "image_to_3d.level_points"
+    bl_label = "Level by Three Points"
+
+    POINTS = 3
+
+    points: FloatVectorProperty(name="Points", description="Three places on the floor, world", size=9)
+    align: BoolProperty(
+        name="Wall Along Axis",
+        description="Turn the largest wall by the least angle until it lies along X or Y",
+        default=False,
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Level by the points; the timer does the rest."""
+        context.view_layer.update()
+        places = stored_cloud.to_camera_frame(shown_root(context), np.reshape(self.points, (3, 3)))
+        align = self.align
+
+        def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
+            wish = LevelWish("POINTS", align, tuple(anchor(found.grid, place) for place in places))
+            logic.apply(root, level_again(found.grid, wish, found.metric, found.planes), wish.points)
+
+        return later(self, context, work, "Level by Three Points")
+
+
+class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
+    """Turn the photo back to how it stood before it was levelled"""
+
+    bl_idname = "image_to_3d.unlevel"
+    bl_label = "Remove Levelling"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a levelled photo."""
+        root = shown_root(context)
+        return root is not None and root.image_to_3d.levelling.levelled
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Turn it back."""
+        context.view_layer.update()
+        logic.remove(shown_root(context))
+        return {"FINISHED"}
+
+
+CLASSES = (IMAGE_TO_3D_OT_level, IMAGE_TO_3D_OT_level_points, IMAGE_TO_3D_OT_unlevel)
