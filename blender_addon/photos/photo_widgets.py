@@ -11,6 +11,7 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import FocalLength, Intrinsics
 from image_to_3d.core.cameras.intrinsics import focal_from_fov, focal_from_mm35
+from image_to_3d.file_kinds import PHOTOS, kind_of
 
 from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
@@ -19,8 +20,6 @@ from . import info
 _ICON_SCALE = 5.0
 _PICTURE_SHARE = 0.42
 """Of the sidebar's width; what is known of the photo stands beside it."""
-_WITH_HEAD = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"})
-"""Files whose size is known before anything runs, unless there is no picture in them."""
 
 FOCAL_SOURCES = {
     "exif35": n_("from photo"),
@@ -63,7 +62,8 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe,
     if facts is not None and facts.missing:
         _draw_missing(layout, context, path, root, depth=False)
         return False
-    damaged = facts is not None and not facts.head.width and path.suffix.lower() in _WITH_HEAD
+    kind = kind_of(path, PHOTOS)
+    damaged = facts is not None and not facts.head.width and kind is not None and kind.has_header
     if not damaged:
         _draw_picture(layout, recipe, info.icon(path))
     return True

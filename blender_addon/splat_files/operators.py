@@ -9,12 +9,11 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, StringProp
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from image_to_3d.core import ImageTo3DError
-from image_to_3d.io.gaussian_files import SUFFIXES, is_scene
+from image_to_3d.file_kinds import SPLATS, file_filter, suffixes
+from image_to_3d.io.gaussian_files import is_scene
 
 from ..photos import session
 from . import files as splat_files
-
-_GLOB = ";".join(f"*{suffix}" for suffix in SUFFIXES)
 
 
 class IMAGE_TO_3D_OT_import_splats(bpy.types.Operator, ImportHelper):
@@ -24,7 +23,7 @@ class IMAGE_TO_3D_OT_import_splats(bpy.types.Operator, ImportHelper):
     bl_label = "Import Gaussian Splats"
     bl_options = {"REGISTER"}  # the objects come later, with an undo step of their own
 
-    filter_glob: StringProperty(default=_GLOB, options={"HIDDEN"})
+    filter_glob: StringProperty(default=file_filter(SPLATS), options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -52,18 +51,10 @@ class IMAGE_TO_3D_OT_export_splats(bpy.types.Operator, ExportHelper):
     bl_label = "Export Gaussian Splats"
     bl_options = {"REGISTER"}
 
-    filter_glob: StringProperty(default=_GLOB, options={"HIDDEN"})
+    filter_glob: StringProperty(default=file_filter(SPLATS, writable=True), options={"HIDDEN"})
     kind: EnumProperty(
         name="File",
-        items=[
-            (".ply", "Standard (.ply)", "Full precision; every splat viewer reads it"),
-            (".splat", "Small (.splat)", "Half as large: colours, opacities and rotations in 8 bits"),
-            (
-                ".spz",
-                "Smallest (.spz)",
-                "A seventh of the size: positions in steps of a quarter of a millimetre, the rest in 8 bits",
-            ),
-        ],
+        items=[(kind.suffixes[0], kind.title, kind.description) for kind in SPLATS if kind.writer],
         default=".ply",
     )
     apply_transform: BoolProperty(
@@ -100,7 +91,7 @@ class IMAGE_TO_3D_FH_splats(bpy.types.FileHandler):
     bl_idname = "IMAGE_TO_3D_FH_splats"
     bl_label = "Gaussian Splats"
     bl_import_operator = IMAGE_TO_3D_OT_import_splats.bl_idname
-    bl_file_extensions = ";".join(SUFFIXES)
+    bl_file_extensions = ";".join(suffixes(SPLATS))
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

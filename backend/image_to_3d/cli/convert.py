@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .. import file_kinds
 from ..core.errors import ErrorCode, ImageTo3DError
 from . import EXIT_OK
 
@@ -14,7 +15,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "convert",
         help="files of Gaussians into another format",
-        description="Convert a file of 3D Gaussians; the suffixes .ply, .splat and .spz say from what into what.",
+        description="Convert a file of 3D Gaussians; the suffixes say from what into what: "
+        f"{', '.join(file_kinds.suffixes(file_kinds.SPLATS))}.",
         allow_abbrev=False,
     )
     parser.add_argument("scene", type=Path, metavar="SCENE", help="file to read")

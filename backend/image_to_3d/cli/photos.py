@@ -12,22 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from ..file_kinds import DEPTHS, PHOTOS, kind_of, suffixes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..io.photo import Photo
-
-SUFFIXES = frozenset(
-    [
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp"),
-        *(".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".jp2"),
-    ]
-)
-"""What is taken for a photo inside a folder; a file named on the command line may have any suffix."""
-
-DEPTH_SUFFIXES = (".npy", ".npz", ".exr", ".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ def find_photos(arguments: Sequence[str]) -> list[Input]:
 
 
 def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return kind_of(path, PHOTOS) is not None and not path.name.startswith(".")
 
 
 def _photos_below(folder: Path) -> list[Path]:
@@ -129,13 +120,13 @@ def load_depth_for(photo_path: Path, photo: Photo, args: argparse.Namespace) -> 
 def _beside(depth: Path, photo: Path) -> Path:
     if not depth.is_dir():
         return depth
-    for suffix in DEPTH_SUFFIXES:
+    for suffix in suffixes(DEPTHS):
         if (depth / f"{photo.stem}{suffix}").is_file():
             return depth / f"{photo.stem}{suffix}"
     raise ImageTo3DError(
         ErrorCode.IMAGE_UNREADABLE,
         f"The folder {depth} holds no depth for {photo.name}.",
-        f"Name it {photo.stem} with one of the suffixes {', '.join(DEPTH_SUFFIXES)}.",
+        f"Name it {photo.stem} with one of the suffixes {', '.join(suffixes(DEPTHS))}.",
     )
 
 

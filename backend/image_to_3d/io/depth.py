@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import ErrorCode, ImageTo3DError
+from ..file_kinds import DEPTHS, kind_of, load
 from .atomic import atomic_open, atomic_path
 from .photo import MAX_PIXELS, read_file_bytes
 
@@ -42,16 +43,9 @@ def decode_depth(data: bytes | memoryview, name: str) -> NDArray[np.float32]:
     Raises:
         ImageTo3DError: ``image_unreadable`` if it is no depth map or no depth in it is known, ``image_too_large``.
     """
-    suffix = Path(name).suffix.lower()
+    kind = kind_of(name, DEPTHS)
     try:
-        if suffix == ".npy":
-            depth = _read_npy(data, name)
-        elif suffix == ".npz":
-            depth = _read_npz(data, name)
-        elif suffix == ".exr":
-            depth = _read_exr(data, name)
-        else:
-            depth = _read_image(data, name)
+        depth = read_image(data, name) if kind is None else load(kind.reader)(data, name)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, SyntaxError) as error:
         raise _unreadable(name, str(error).rstrip(".") or type(error).__name__) from None
     return clean_depth(depth, name)
@@ -87,7 +81,8 @@ def _check_size(shape: tuple[int, ...], name: str) -> None:
         )
 
 
-def _read_npy(data: bytes | memoryview, name: str) -> NDArray:
+def read_npy(data: bytes | memoryview, name: str) -> NDArray:
+    """One array of numbers, metres. Raises ValueError, ImageTo3DError."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -99,7 +94,8 @@ def _read_npy(data: bytes | memoryview, name: str) -> NDArray:
     return np.load(stream, allow_pickle=False).astype(np.float32)
 
 
-def _read_npz(data: bytes | memoryview, name: str) -> NDArray:
+def read_npz(data: bytes | memoryview, name: str) -> NDArray:
+    """The array called ``depth``, or the only one, metres. Raises ValueError, ImageTo3DError."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
         chosen = [m for m in members if m.filename == "depth.npy"] or (members if len(members) == 1 else [])
@@ -107,10 +103,11 @@ def _read_npz(data: bytes | memoryview, name: str) -> NDArray:
             raise ValueError("it holds several arrays and none is called 'depth'" if members else "it holds no array")
         if chosen[0].file_size > 8 * MAX_PIXELS + 4096:
             _check_size((chosen[0].file_size // 8,), name)
-        return _read_npy(archive.read(chosen[0]), name)
+        return read_npy(archive.read(chosen[0]), name)
 
 
-def _read_image(data: bytes | memoryview, name: str) -> NDArray:
+def read_image(data: bytes | memoryview, name: str) -> NDArray:
+    """A picture that Pillow reads: integers are millimetres, floats are metres. Raises ValueError, ImageTo3DError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             _check_size((image.size[1], image.size[0]), name)
@@ -128,7 +125,7 @@ def _read_image(data: bytes | memoryview, name: str) -> NDArray:
     raise ValueError("its pixels have 8 bits; that is a picture of depth, not a measurement")
 
 
-def _read_exr(data: bytes | memoryview, name: str) -> NDArray:
+def read_exr(data: bytes | memoryview, name: str) -> NDArray:
     """First of the channels Z, V, Y, R (or the only one) of an OpenEXR file, by the optional OpenEXR package."""
     try:
         import OpenEXR

@@ -1,4 +1,4 @@
-"""Files of 3D Gaussians of every kind that is known here, told apart by their names."""
+"""Files of 3D Gaussians of every kind of the table :data:`image_to_3d.file_kinds.SPLATS`, told apart by their names."""
 
 from __future__ import annotations
 
@@ -6,54 +6,50 @@ from pathlib import Path
 
 from ..core import GaussianCloud
 from ..core.errors import ErrorCode, ImageTo3DError
-from .ply import PlyFormat, read_ply, write_ply
-from .splat import read_splat, write_splat
-from .spz import read_spz, write_spz
-
-SUFFIXES = (".ply", ".splat", ".spz")
-"""Kinds of files, in lower case. Only a PLY keeps camera, picture grid and full precision."""
+from ..file_kinds import SPLATS, FileKind, kind_of, load, suffixes
 
 
 def is_scene(path: str | Path) -> bool:
     """Whether a file's name says that it holds Gaussians."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return kind_of(path, SPLATS) is not None
 
 
 def read_scene(path: str | Path) -> GaussianCloud:
-    """Read a ``.ply``, ``.splat`` or ``.spz`` file.
+    """Read a file of Gaussians; its suffix says of which kind.
 
     Raises:
         ImageTo3DError: ``image_unreadable`` for another suffix, and for a file that holds no Gaussians.
     """
-    suffix = _suffix(path, ErrorCode.IMAGE_UNREADABLE)
-    return {".ply": read_ply, ".splat": read_splat, ".spz": read_spz}[suffix](path)
+    kind = _kind(path, ErrorCode.IMAGE_UNREADABLE)
+    cloud: GaussianCloud = load(kind.reader)(path)
+    return cloud
 
 
-def write_scene(path: str | Path, cloud: GaussianCloud, layout: PlyFormat = "ply") -> None:
-    """Write a ``.ply``, ``.splat`` or ``.spz`` file; it appears whole or not at all.
+def write_scene(path: str | Path, cloud: GaussianCloud, layout: str = "") -> None:
+    """Write a file of Gaussians; it appears whole or not at all.
 
     Args:
-        path: its suffix says which.
+        path: its suffix says which kind.
         cloud: to be written.
-        layout: of a PLY.
+        layout: of a kind that has several, see :class:`~image_to_3d.file_kinds.FileKind`; empty: the usual one.
 
     Raises:
         ImageTo3DError: ``bad_request`` for another suffix; the disk is full or the folder not writable.
     """
-    suffix = _suffix(path, ErrorCode.BAD_REQUEST)
-    if suffix == ".ply":
-        write_ply(path, cloud, layout)
-    elif suffix == ".splat":
-        write_splat(path, cloud)
+    kind = _kind(path, ErrorCode.BAD_REQUEST, writable=True)
+    write = load(kind.writer)
+    if kind.layouts:
+        write(path, cloud, layout or kind.layouts[0])
     else:
-        write_spz(path, cloud)
+        write(path, cloud)
 
 
-def _suffix(path: str | Path, code: ErrorCode) -> str:
-    if not is_scene(path):
+def _kind(path: str | Path, code: ErrorCode, writable: bool = False) -> FileKind:
+    kind = kind_of(path, SPLATS)
+    if kind is None or (writable and not kind.writer):
         raise ImageTo3DError(
             code,
             f"{Path(path).name or path} is no file of Gaussians by its name.",
-            f"Give it one of the suffixes {', '.join(SUFFIXES)}.",
+            f"Give it one of the suffixes {', '.join(suffixes(SPLATS, writable))}.",
         )
-    return Path(path).suffix.lower()
+    return kind

@@ -9,11 +9,10 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
+from image_to_3d.file_kinds import DEPTHS, PHOTOS, file_filter
+
 from ...scene.roles import root_of
 from .. import session
-from .import_photos import PHOTO_SUFFIXES
-
-_DEPTH_SUFFIXES = (".png", ".exr", ".npz", ".npy")
 
 
 class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
@@ -29,8 +28,7 @@ class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Open the browser in the nearest folder that is still there."""
-        suffixes = _DEPTH_SUFFIXES if self.depth else PHOTO_SUFFIXES
-        self.filter_glob = ";".join(f"*{suffix}" for suffix in suffixes)
+        self.filter_glob = file_filter(DEPTHS if self.depth else PHOTOS)
         lost = Path(self.filepath)
         folder = next((parent for parent in lost.parents if parent.is_dir()), Path.home())
         self.filepath = str(folder / lost.name)

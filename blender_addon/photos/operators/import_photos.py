@@ -9,13 +9,12 @@ from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from image_to_3d.core import ImageTo3DError
+from image_to_3d.file_kinds import PHOTOS, file_filter, suffixes
 
 from ...scene import recipe as recipes
 from ...scene.properties import Recipe
 from .. import session
 from .generate import IMAGE_TO_3D_OT_generate
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif")
 
 
 class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
@@ -25,7 +24,7 @@ class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
     bl_label = "Image to 3D"
     bl_options = {"REGISTER"}
 
-    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in PHOTO_SUFFIXES), options={"HIDDEN"})
+    filter_glob: StringProperty(default=file_filter(PHOTOS), options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
@@ -96,7 +95,7 @@ class IMAGE_TO_3D_FH_photo(bpy.types.FileHandler):
     bl_idname = "IMAGE_TO_3D_FH_photo"
     bl_label = "Image to 3D"
     bl_import_operator = IMAGE_TO_3D_OT_import_photo.bl_idname
-    bl_file_extensions = ";".join(PHOTO_SUFFIXES)
+    bl_file_extensions = ";".join(suffixes(PHOTOS))
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

@@ -9,10 +9,9 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
+from image_to_3d.file_kinds import PHOTOS, suffixes  # noqa: E402
 from paths import SAMPLE  # noqa: E402
 from photos import roots, small_photo  # noqa: E402
-
-PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"}
 
 
 def over(kind: str):
@@ -99,7 +98,7 @@ def test_an_image_on_show_takes_no_depth_file_and_mask_of_another_photo(panel, t
 
 def test_the_handlers_say_what_they_take_and_where(addon) -> None:
     photo, splats = bpy.types.IMAGE_TO_3D_FH_photo, bpy.types.IMAGE_TO_3D_FH_splats
-    assert set(photo.bl_file_extensions.split(";")) == PHOTOS
+    assert photo.bl_file_extensions.split(";") == list(suffixes(PHOTOS))
     assert set(splats.bl_file_extensions.split(";")) == {".ply", ".splat", ".spz"}
     for handler in (photo, splats):
         category, name = handler.bl_import_operator.split(".")
