@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_to_3d import catalogue
 from image_to_3d.core import FocalLength, ImageTo3DError, Intrinsics
 from image_to_3d.core.cameras.intrinsics import DIAGONAL_35MM
 from image_to_3d.core.lengths.calibration import engine_scale
@@ -167,7 +168,8 @@ class Row:
 
 def judge(measured: Measured) -> Iterator[Row]:
     """Every length of a picture, bare and after known ones (the first of the list)."""
-    prior = engine_scale(measured.provenance, measured.grid.intrinsics)
+    sd = catalogue.scale_sd(measured.provenance.engine, measured.provenance.metric)
+    prior = engine_scale(measured.provenance, measured.grid.intrinsics, sd)
     pairs = list(zip(measured.points, measured.true_m, strict=True))
     for count in KNOWN:
         scale = prior

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import bpy
 
+from image_to_3d import catalogue
 from image_to_3d.blender.length_labels import Units, length_label
 from image_to_3d.core import Provenance
 from image_to_3d.core.lengths.calibration import Scale, engine_scale
@@ -39,7 +40,7 @@ def of_engine(root: bpy.types.Object) -> Scale:
     """The scale as the engine claims it, of a measurable root."""
     outcome = root.image_to_3d.outcome
     provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)
-    return engine_scale(provenance, stored_cloud.intrinsics(root))
+    return engine_scale(provenance, stored_cloud.intrinsics(root), catalogue.scale_sd(outcome.engine, outcome.metric))
 
 
 def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:

@@ -7,19 +7,11 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
 from .. import preferences, translations
-from ..backend import recovery
-from ..backend.engine_catalogue import ENGINE_ITEMS, NOT_METRIC
+from ..backend import engine_catalogue, recovery
 from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
 from . import session
 
-_LICENCES = {
-    "sharp": n_("Weights for research only, no commercial use"),
-    "midas-small": n_("Free to use (MIT)"),
-    "dpt-large": n_("Free to use (MIT)"),
-    "lite": n_("Free to use, comes with the backend"),
-    "depth-map": n_("Needs no weights"),
-}
 _STATES = {
     "ready": n_("Ready"),
     "weights_missing": n_("Its weights are missing"),
@@ -41,10 +33,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
         row.operator("image_to_3d.test_connection", text="", icon="LINKED")
     else:
         ready = engine.state == "ready"
-        text = iface_(_STATES[engine.state])
+        text = iface_(_STATES.get(engine.state, engine.state))
         if recipe.engine == "auto":
-            title = next(item[1] for item in ENGINE_ITEMS if item[0] == name)
-            text = f"{iface_(title)}: {text}"
+            text = f"{iface_(engine_catalogue.title(name))}: {text}"
         column.label(text=text, icon="CHECKMARK" if ready else "ERROR", translate=False)
         if recovery.can_fetch(engine):
             lines(layout, context, recovery.FETCH_HINT)
@@ -52,10 +43,11 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
         elif not ready and engine.note:
             lines(layout, context, translations.sentence(engine.note))
     if engine is not None or recipe.engine != "auto":  # what is not connected decides for itself
-        column.label(text=iface_(_LICENCES[name]), icon="BLANK1", translate=False)
-    if name == "depth-map" and not recipe.depth_path:
+        rights = engine_catalogue.rights(name, engine)
+        column.label(text=iface_(rights), icon="BLANK1", translate=False)
+    if engine_catalogue.needs_depth(name, engine) and not recipe.depth_path:
         warn(layout, context, "This engine needs a depth file.")
-    if name in NOT_METRIC:
+    if not engine_catalogue.is_metric(name, engine):
         warn(layout, context, "Not metric: calibrate the result with a known length under Measure.")
 
 

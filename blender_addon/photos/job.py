@@ -18,6 +18,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 from numpy.typing import NDArray
 
+from image_to_3d.catalogue import STAGES, scale_sd
 from image_to_3d.core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
 from image_to_3d.core.depth.heat_maps import cloud_heat_map
 from image_to_3d.core.lengths.reapply import Again, Measured, measure_again
@@ -34,24 +35,20 @@ from ..scene.recipe import RecipeValues
 
 _numbers = itertools.count(1)
 _STAGES = {
+    **STAGES,
     "read": n_("Reading the photo"),
     "start": n_("Starting the backend"),
     "connect": n_("Connecting"),
-    "decode": n_("Decoding the photo"),
-    "load": n_("Loading the network"),
-    "preprocess": n_("Preparing the photo"),
-    "network": n_("Running the network"),
-    "postprocess": n_("Making Gaussians"),
-    "lift": n_("Lifting pixels to their depth"),
-    "pack": n_("Sending the result"),
-    "waiting": n_("Waiting for other jobs"),
     "build": n_("Ready: leave the current mode to see it"),
 }
 
 
 def stage_text(stage: str) -> str:
     """Words for a stage; one that says how many photos are before it is a sentence, unknown ones speak for themselves."""
-    return iface_(_STAGES[stage]) if stage in _STAGES else translations.sentence(stage).capitalize()
+    if stage in _STAGES:
+        return iface_(_STAGES[stage])
+    words = translations.sentence(stage)
+    return words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +159,8 @@ class Job:
         result, cloud = self._cloud(reply)
         again = None
         if self.measured is not None and cloud.grid is not None:
-            cloud, again = measure_again(cloud, self.measured)
+            sd = scale_sd(cloud.provenance.engine, cloud.provenance.metric)
+            cloud, again = measure_again(cloud, self.measured, sd)
         return Arrival(photo_result.from_cloud(cloud, result, self.recipe, self.metres_per_unit, self.source), again)
 
     def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:

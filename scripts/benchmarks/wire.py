@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.core import Camera, GaussianCloud, Provenance
-from image_to_3d.engines.base import EngineInfo, Prediction, Progress, no_progress
-from image_to_3d.engines.registry import ENGINES, EngineEntry
+from image_to_3d.engines.base import Prediction, Progress, no_progress
 from image_to_3d.protocol import Client, published
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.client import frames_endpoint
@@ -29,7 +29,7 @@ GAUSSIANS = 1_179_648
 SIZE = (640, 360)
 RESULTS, UPLOADS, PICTURES, STATUSES = 12, 6, 400, 200
 IN_FLIGHT = 2
-INFO = EngineInfo(name="prepared", summary="answers at once", metric=True)
+INFO = EngineInfo("prepared", "answers at once", metric=True, implementation=f"{__name__}:PreparedEngine")
 
 
 # --- the backend that is measured ------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def prepared_renderer() -> tuple[PreparedRenderer, str]:
     return PreparedRenderer(), "The picture is always the same."
 
 
-ENGINES["prepared"] = EngineEntry(INFO, f"{__name__}:PreparedEngine")
+ENGINES[INFO.name] = INFO
 
 
 @contextlib.contextmanager

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.cli import main
-from image_to_3d.engines import registry
-from image_to_3d.engines.base import EngineInfo
 from image_to_3d.io.depth import load_depth
 
 
 class Ramp:
     """An engine with a disparity that grows downwards."""
 
-    info = EngineInfo("ramp", "for tests", metric=False)
+    info = EngineInfo("ramp", "for tests", metric=False, implementation=f"{__name__}:Ramp")
 
     def __init__(self, options) -> None:
         del options
@@ -34,7 +33,7 @@ class Ramp:
 
 @pytest.fixture
 def ramp(monkeypatch):
-    monkeypatch.setitem(registry.ENGINES, "ramp", registry.EngineEntry(Ramp.info, f"{__name__}:Ramp"))
+    monkeypatch.setitem(ENGINES, "ramp", Ramp.info)
 
 
 @pytest.fixture

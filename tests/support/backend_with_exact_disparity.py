@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.core import Provenance
 from image_to_3d.core.cloud.lifting import lift
 from image_to_3d.core.depth.relative_depth import assume
-from image_to_3d.engines.base import EngineInfo, Prediction, no_progress
-from image_to_3d.engines.registry import ENGINES, EngineEntry
+from image_to_3d.engines.base import Prediction, no_progress
 from paths import SAMPLE
 
 DEPTH = SAMPLE / "depth_mm.png"
-INFO = EngineInfo(name="midas-small", summary="exact, but relative", metric=False)
+INFO = EngineInfo(
+    "midas-small", "exact, but relative", metric=False, implementation=f"{Path(__file__).stem}:ExactDisparityEngine"
+)
 SCALE, SHIFT = 730.0, -41.0  # of no meaning, as those of a network
 
 
@@ -44,7 +46,7 @@ class ExactDisparityEngine:
 
 
 sys.modules["image_to_3d.engines.torch_runtime"] = None  # type: ignore[assignment]  # no PyTorch: starts in half a second
-ENGINES["midas-small"] = EngineEntry(INFO, f"{Path(__file__).stem}:ExactDisparityEngine")
+ENGINES[INFO.name] = INFO
 sys.path.insert(0, str(Path(__file__).parent))  # where this module is found by its name
 
 if __name__ == "__main__":

@@ -14,11 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from image_to_3d import render
+from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.core import GaussianCloud, Provenance
-from image_to_3d.engines.base import EngineInfo, Prediction, no_progress
-from image_to_3d.engines.registry import ENGINES, EngineEntry
+from image_to_3d.engines.base import Prediction, no_progress
 
-INFO = EngineInfo(name="scripted", summary="does what the photo's name says", metric=True)
+INFO = EngineInfo(
+    "scripted",
+    "does what the photo's name says",
+    metric=True,
+    implementation=f"{Path(__file__).stem}:ScriptedEngine",
+)
 
 
 def cloud_of(count: int) -> GaussianCloud:
@@ -103,7 +108,7 @@ class FlatRenderer:
 
 sys.modules["image_to_3d.engines.torch_runtime"] = None  # type: ignore[assignment]  # no PyTorch: starts in half a second
 render.choose_renderer = lambda *_: (FlatRenderer(), "The picture is flat.")
-ENGINES["scripted"] = EngineEntry(INFO, f"{Path(__file__).stem}:ScriptedEngine")
+ENGINES[INFO.name] = INFO
 sys.path.insert(0, str(Path(__file__).parent))  # where this module is found by its name
 
 if __name__ == "__main__":

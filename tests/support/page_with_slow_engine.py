@@ -6,14 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-from image_to_3d.engines.base import EngineInfo
-from image_to_3d.engines.registry import ENGINES, EngineEntry
+from image_to_3d.catalogue import ENGINES, EngineInfo
 
 
 class SlowEngine:
     """Reports progress for a minute."""
 
-    info = EngineInfo("slow", "takes a minute", metric=True)
+    info = EngineInfo("slow", "takes a minute", metric=True, implementation=f"{Path(__file__).stem}:SlowEngine")
 
     def __init__(self, options: object) -> None:
         del options
@@ -28,7 +27,7 @@ class SlowEngine:
         """Nothing is held."""
 
 
-ENGINES["slow"] = EngineEntry(SlowEngine.info, f"{Path(__file__).stem}:SlowEngine")
+ENGINES["slow"] = SlowEngine.info
 sys.path.insert(0, str(Path(__file__).parent))  # where this module is found by its name
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.cli import main
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, Provenance
 from image_to_3d.core.cloud.background_fill import invented
 from image_to_3d.core.cloud.lifting import lift
-from image_to_3d.engines import registry
-from image_to_3d.engines.base import EngineInfo, Prediction
+from image_to_3d.engines.base import Prediction
 from image_to_3d.io.ply import read_ply
 from image_to_3d.io.splat import read_splat
 from image_to_3d.web import worker
@@ -25,7 +25,7 @@ from image_to_3d.web.worker import Order, Work, Workshop
 class Step:
     """An engine that sees a near square before a far wall, in relative depth."""
 
-    info = EngineInfo("step", "for tests", metric=False)
+    info = EngineInfo("step", "for tests", metric=False, implementation=f"{__name__}:Step")
     started: threading.Event = threading.Event()
     made, unloaded = 0, 0
 
@@ -51,7 +51,7 @@ class Step:
 @pytest.fixture
 def step(monkeypatch: pytest.MonkeyPatch) -> type[Step]:
     Step.started, Step.made, Step.unloaded = threading.Event(), 0, 0
-    monkeypatch.setitem(registry.ENGINES, "step", registry.EngineEntry(Step.info, f"{__name__}:Step"))
+    monkeypatch.setitem(ENGINES, "step", Step.info)
     return Step
 
 

@@ -228,6 +228,7 @@ def calibrated(
     Raises:
         ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.lengths.calibration`.
     """
+    from .. import catalogue
     from ..core.lengths.calibration import engine_scale
     from ..core.lengths.known_lengths import Known, bent, solve
     from ..core.lengths.measuring import point_at
@@ -235,7 +236,9 @@ def calibrated(
 
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
-    scale = engine_scale(cloud.provenance, grid.intrinsics, None if args.scale_sd is None else args.scale_sd / 100)
+    prior_sd = catalogue.scale_sd(cloud.provenance.engine, cloud.provenance.metric)
+    known_sd = None if args.scale_sd is None else args.scale_sd / 100
+    scale = engine_scale(cloud.provenance, grid.intrinsics, prior_sd, known_sd)
     if not known:
         return grid, scale
     metric = cloud.provenance.metric

@@ -6,6 +6,8 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
+from ..catalogue import ENGINES
+
 if TYPE_CHECKING:
     from ..engines.base import EngineOptions
 
@@ -17,7 +19,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--engine",
         default="auto",
         metavar="NAME",
-        help="sharp, depth-map, …; auto (default) takes the best one whose weights are here",
+        help=f"{', '.join(ENGINES)}; auto (default) takes the best one whose weights are here",
     )
     group.add_argument("-c", "--checkpoint", metavar="FILE", help="weights of the engine, if not in the usual place")
     group.add_argument("--device", choices=["auto", "cuda", "mps", "cpu"], default="auto")
@@ -34,8 +36,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     photo.add_argument(
         "--depth",
         metavar="FILE",
-        help="depth in metres (PNG in mm, EXR, NPY, NPZ) for the engine depth-map; for several photos a folder with files of "
-        "the photos' names",
+        help="depth in metres (PNG or TIFF in mm, EXR, NPY, NPZ) for the engine depth-map; for several photos a folder with "
+        "files of the photos' names",
     )
     photo.add_argument("--resize-depth", action="store_true", help="stretch a depth map of another size to the photo's")
 

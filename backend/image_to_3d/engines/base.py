@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalogue import EngineInfo
 from ..core import GaussianCloud
 from ..io.photo import Photo
 
@@ -23,27 +24,6 @@ Progress = Callable[[str, float], None]
 
 def no_progress(stage: str, fraction: float) -> None:
     """Ignore progress."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What a person needs to know to choose an engine.
-
-    Attributes:
-        name: as on the command line and on the wire.
-        summary: one line.
-        metric: lengths come out in metres without calibration.
-        licence: of the weights, as a short name; "none" if there are none.
-        needs_depth: a depth file must come with the photo.
-        needs_weights: a checkpoint must be present.
-    """
-
-    name: str
-    summary: str
-    metric: bool
-    licence: str = "none"
-    needs_depth: bool = False
-    needs_weights: bool = False
 
 
 @dataclass(frozen=True)

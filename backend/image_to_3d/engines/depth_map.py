@@ -8,24 +8,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalogue import ENGINES
 from ..core import GaussianCloud, Provenance
 from ..core.cloud.lifting import lift
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..io.photo import Photo
-from .base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
-
-INFO = EngineInfo(
-    name="depth-map",
-    summary="photo + depth file in metres (LiDAR phone, RGB-D camera, another network)",
-    metric=True,
-    needs_depth=True,
-)
+from .base import EngineOptions, Prediction, Progress, no_progress
 
 
 class DepthMapEngine:
     """Lifts every pixel of known depth. Takes no options: it runs on the CPU in double precision."""
 
-    info = INFO
+    info = ENGINES["depth-map"]
 
     def __init__(self, options: EngineOptions | None = None) -> None:
         del options

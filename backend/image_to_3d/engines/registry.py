@@ -6,29 +6,10 @@ import importlib
 import importlib.util
 from dataclasses import dataclass
 
+from ..catalogue import ENGINES, EngineInfo, automatic_order, owner_of_checkpoint
 from ..core.errors import ErrorCode, ImageTo3DError
-from . import midas, weights
-from .base import Engine, EngineInfo, EngineOptions
-from .depth_map import INFO as DEPTH_MAP
-from .lite import INFO as LITE
-from .sharp import INFO as SHARP
-
-
-@dataclass(frozen=True)
-class EngineEntry:
-    """An engine and the class that implements it, as ``module:class``."""
-
-    info: EngineInfo
-    implementation: str
-
-
-ENGINES: dict[str, EngineEntry] = {
-    SHARP.name: EngineEntry(SHARP, "image_to_3d.engines.sharp.engine:SharpEngine"),
-    midas.SMALL.name: EngineEntry(midas.SMALL, "image_to_3d.engines.midas.engine:MidasSmallEngine"),
-    midas.LARGE.name: EngineEntry(midas.LARGE, "image_to_3d.engines.midas.engine:DPTLargeEngine"),
-    DEPTH_MAP.name: EngineEntry(DEPTH_MAP, "image_to_3d.engines.depth_map:DepthMapEngine"),
-    LITE.name: EngineEntry(LITE, "image_to_3d.engines.lite.engine:LiteEngine"),
-}
+from . import weights
+from .base import Engine, EngineOptions
 
 
 @dataclass(frozen=True)
@@ -44,13 +25,15 @@ class EngineReadiness:
     note: str = ""
 
 
-def engine_states(checkpoint: str | None = None) -> list[EngineReadiness]:
+def engine_states(checkpoint: str | None = None, owner: str = "auto") -> list[EngineReadiness]:
     """Every engine with its state, in the order of the table.
 
     Args:
-        checkpoint: weights of SHARP, if a person named a file.
+        checkpoint: weights that a person named.
+        owner: the engine beside which they were named, see :func:`~image_to_3d.catalogue.owner_of_checkpoint`.
     """
-    return [_readiness(entry.info, checkpoint if name == SHARP.name else None) for name, entry in ENGINES.items()]
+    owner = owner_of_checkpoint(owner)
+    return [_readiness(info, checkpoint if info.name == owner else None) for info in ENGINES.values()]
 
 
 def _readiness(info: EngineInfo, checkpoint: str | None) -> EngineReadiness:
@@ -64,33 +47,43 @@ def _readiness(info: EngineInfo, checkpoint: str | None) -> EngineReadiness:
 def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -> str:
     """The engine that ``auto`` stands for; other names are checked and returned.
 
-    ``auto`` is ``depth-map`` where a depth file comes with the photo, else ``sharp`` where its weights may be used, else ``lite``.
+    ``auto`` is the engine of depth files where one comes with the photo, else the best engine of the catalogue that is ready. With
+    a checkpoint named beside ``auto`` nothing less than the engine that it belongs to is taken.
 
     Args:
-        checkpoint: weights of SHARP, if a person named a file.
+        checkpoint: weights that a person named.
 
     Raises:
         ImageTo3DError: ``bad_request`` for an unknown name; ``weights_missing`` or ``licence_not_accepted`` if ``auto`` finds
             nothing.
     """
-    if name == "auto":
-        if has_depth:
-            return DEPTH_MAP.name
-        sharp = _readiness(SHARP, checkpoint)
-        if sharp.state == "ready":
-            return SHARP.name
-        if checkpoint is None:
-            return LITE.name  # its weights come with the package
-        raise ImageTo3DError(
-            ErrorCode.LICENCE_NOT_ACCEPTED if sharp.state == "licence_not_accepted" else ErrorCode.WEIGHTS_MISSING,
-            "No engine can make depth from a bare photo yet.",
-            f"For the engine sharp: {sharp.note.rstrip('.')}. Or give a depth file.",
-        )
-    if name not in ENGINES:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"There is no engine called {name[:40]!r}.", f"Choose one of: {', '.join(ENGINES)}."
-        )
-    return name
+    if name != "auto":
+        if name not in ENGINES:
+            raise ImageTo3DError(
+                ErrorCode.BAD_REQUEST,
+                f"There is no engine called {name[:40]!r}.",
+                f"Choose one of: {', '.join(ENGINES)}.",
+            )
+        return name
+    owner = owner_of_checkpoint(name)
+    best: EngineReadiness | None = None
+    for info in automatic_order(has_depth):
+        named = checkpoint if info.name == owner else None
+        found = _readiness(info, named)
+        if found.state == "ready":
+            return info.name
+        best = best or found
+        if named is not None:
+            break  # who names weights does not want to get something else in silence
+    raise ImageTo3DError(
+        ErrorCode.LICENCE_NOT_ACCEPTED
+        if best is not None and best.state == "licence_not_accepted"
+        else ErrorCode.WEIGHTS_MISSING,
+        "No engine can make depth from a bare photo yet.",
+        "Give a depth file."
+        if best is None
+        else f"For the engine {best.info.name}: {best.note.rstrip('.')}. Or give a depth file.",
+    )
 
 
 def create_engine(name: str, options: EngineOptions) -> Engine:

@@ -9,22 +9,14 @@ from typing import Any
 
 import gradio as gr
 
+from ..catalogue import STAGES
 from ..engines.registry import engine_states
+from ..file_kinds import DEPTHS, suffixes
 from .worker import Made, Order, Work, Workshop
 
 TITLE = "Image to 3D"
 VIEWER_HEIGHT = 520
 _WAIT_SECONDS = 0.25
-_STAGES = {
-    "waiting": "Waiting for another photo",
-    "decode": "Reading the photo",
-    "load": "Loading the network",
-    "preprocess": "Preparing the photo",
-    "network": "Running the network",
-    "postprocess": "Making Gaussians",
-    "lift": "Lifting pixels to their depth",
-    "write": "Writing the files",
-}
 _STYLE = """
 .image-to-3d-status progress { width: 100%; height: 1.2em; }
 .image-to-3d-status .failure { border-left: 4px solid #c33; padding-left: .7em; }
@@ -114,7 +106,7 @@ def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = Non
                 legend = gr.Checkbox(value=True, label="Scale beside the heat map", elem_id="legend")
                 with gr.Accordion("Depth file of the same view (optional)", open=False):
                     depth = gr.File(
-                        file_types=[".png", ".npy", ".npz", ".exr", ".tif", ".tiff"], show_label=False, height=140,
+                        file_types=list(suffixes(DEPTHS)), show_label=False, height=140,
                         elem_id="depth",
                     )  # fmt: skip
             with gr.Column(scale=2):
@@ -152,7 +144,7 @@ def _status(text: str) -> str:
 
 
 def _progress(work: Work) -> str:
-    words = html.escape(_STAGES.get(work.stage, work.stage.capitalize()))
+    words = html.escape(STAGES.get(work.stage, work.stage[:1].upper() + work.stage[1:]))
     return f'<p>{words} · {work.fraction:.0%}</p><progress max="1" value="{work.fraction:.3f}"></progress>'
 
 

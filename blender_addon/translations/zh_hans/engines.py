@@ -17,6 +17,8 @@ WORDS = {
     "Free to use (MIT)": "可自由使用（MIT）",
     "Free to use, comes with the backend": "可自由使用，随后端提供",
     "Needs no weights": "不需要权重",
+    "Estimating depth": "正在估计深度",
+    "Writing the files": "正在写入文件",
     "Ready": "就绪",
     "Its weights are missing": "缺少权重",
     "Its licence has not been accepted": "尚未接受其许可",

@@ -123,16 +123,16 @@ def test_a_damaged_map_is_refused(stored: dict) -> None:
 
 def test_it_travels_with_a_cloud_and_nonsense_is_ignored(error_field: ErrorField) -> None:
     stored = json.loads(json.dumps(error_field.to_plain()))
-    scale = engine_scale(Provenance("lite", focal_source="user", details={"depth_error": stored}), CAMERA)
+    scale = engine_scale(Provenance("lite", focal_source="user", details={"depth_error": stored}), CAMERA, 0.35)
     assert scale.field is not None and scale.field.model == MODEL
     assert scale.relative_sd == pytest.approx(error_field.typical_sd(), rel=0.02)
     for nonsense in ({**stored, "gain": -1}, {**stored, "median_depth_m": 0}, {"gain": "x"}, 7, {**stored, "map": 3}):
-        assert engine_scale(Provenance("lite", details={"depth_error": nonsense}), CAMERA).field is None
+        assert engine_scale(Provenance("lite", details={"depth_error": nonsense}), CAMERA, 0.35).field is None
 
 
 def test_calibrating_conditions_it_and_other_lengths_follow(error_field: ErrorField) -> None:
     prior = engine_scale(
-        Provenance("lite", focal_source="user", details={"depth_error": error_field.to_plain()}), CAMERA
+        Provenance("lite", focal_source="user", details={"depth_error": error_field.to_plain()}), CAMERA, 0.35
     )
     door = length(100, 200, 3.0)
     metres = float(np.linalg.norm(door[1] - door[0]))

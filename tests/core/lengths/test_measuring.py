@@ -50,7 +50,7 @@ def calibration_from(grid: SurfaceGrid, known: list[tuple[tuple[float, float], t
 
 def test_all_named_lengths_of_the_sample_room(sample: Path, truth: dict) -> None:
     grid = sample_grid(sample, truth)
-    scale = engine_scale(Provenance("depth-map", focal_source="exif35"), grid.intrinsics)
+    scale = engine_scale(Provenance("depth-map", focal_source="exif35"), grid.intrinsics, 0.03)
     assert scale.state == "engine"
     for named in truth["measurements"]:
         a, b = (point_at(grid, tuple(uv)) for uv in named["uv"])
@@ -110,8 +110,8 @@ def test_a_hole_is_refused_but_its_rim_is_not() -> None:
 
 def test_the_focal_length_makes_lateral_lengths_uncertain_and_calibration_absorbs_it() -> None:
     k = Intrinsics.centred(400, 480, 360)
-    exif = engine_scale(Provenance("depth-map", focal_source="exif35"), k)
-    assumed = engine_scale(Provenance("depth-map", focal_source="assumed"), k)
+    exif = engine_scale(Provenance("depth-map", focal_source="exif35"), k, 0.03)
+    assumed = engine_scale(Provenance("depth-map", focal_source="assumed"), k, 0.03)
     assert assumed.state == "assumed" and assumed.focal_sd > 5 * exif.focal_sd
     grid = Room().grid(Camera((2.1, 0.3, 1.5)))
     across = point_at(grid, (150, 180)), point_at(grid, (330, 180))

@@ -78,7 +78,7 @@ def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
     wrong = SurfaceGrid(affine.depth(2.0 * grid.w + 0.1), grid.intrinsics)
     lengths = (known(wrong, grid, (40, 150), (40, 220)), known(wrong, grid, (150, 110), (190, 110)))
     provenance = Provenance("midas-small", False, "user", "", {"inverse_depth": affine.to_details()})
-    cloud, again = measure_again(cloud_of(wrong, provenance), Measured(lengths, level=LevelWish("FLOOR", True)))
+    cloud, again = measure_again(cloud_of(wrong, provenance), Measured(lengths, level=LevelWish("FLOOR", True)), 0.5)
     assert not again.warnings
     factor = again.solution.scale.factor
     np.testing.assert_allclose(np.nanmedian(cloud.depth_image() * factor / grid.depth), 1.0, atol=0.01)
@@ -91,7 +91,7 @@ def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
     other = AffineInverseDepth(1.7, 0.2)
     moved = replace(provenance, details={"inverse_depth": other.to_details()})
     other_grid = SurfaceGrid(other.depth(affine.disparity(wrong.depth)), grid.intrinsics)
-    cloud2, again2 = measure_again(cloud_of(other_grid, moved), before)
+    cloud2, again2 = measure_again(cloud_of(other_grid, moved), before, 0.5)
     assert "scale is that of before" in again2.warnings[0]
     depth = cloud2.depth_image() * again2.solution.scale.factor
     np.testing.assert_allclose(depth, cloud.depth_image() * factor, rtol=1e-4)
@@ -100,7 +100,7 @@ def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
 def test_what_the_picture_no_longer_tells_is_said(grid: SurfaceGrid) -> None:
     wall = SurfaceGrid(np.full((60, 80), 2.5), Intrinsics.centred(70.0, 80, 60))
     cloud, again = measure_again(
-        cloud_of(wall, Provenance("depth-map", True, "user")), Measured(level=LevelWish("FLOOR"))
+        cloud_of(wall, Provenance("depth-map", True, "user")), Measured(level=LevelWish("FLOOR")), 0.03
     )
     assert again.levelling is None and "could not be levelled again" in again.warnings[0] and len(cloud) == 4800
 

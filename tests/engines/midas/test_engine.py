@@ -94,7 +94,7 @@ def test_without_a_checkpoint_one_sentence_tells_how_to_get_it(name, monkeypatch
         create_engine(name, EngineOptions("cpu"))
     assert caught.value.code is ErrorCode.WEIGHTS_MISSING
     assert f"weights fetch {name}" in str(caught.value)
-    assert ENGINES[name].info.licence == "MIT"
+    assert ENGINES[name].licence == "MIT"
 
 
 def test_the_checkpoint_of_the_other_network_is_refused(small_checkpoint):

@@ -22,14 +22,6 @@ from .error_field import ErrorField, KnownDistance
 
 ScaleState = Literal["engine", "assumed", "calibrated"]
 
-ENGINE_SCALE_SD = {"depth-map": 0.03, "sharp": 0.10, "lite": 0.35}
-"""Relative standard deviation assumed for the scale of a metric engine.
-
-An assumption, not a measurement: nobody has published how well SHARP's scale is known, and a depth file may come from a LiDAR
-phone (1 %) or another network (5 % and more)."""
-
-_UNKNOWN_ENGINE_SD = 0.10
-_RELATIVE_ENGINE_SD = 0.50
 _SQUARE_SD_DEG = 1.5
 _SQUARE_LIMIT_DEG = 10.0
 
@@ -89,22 +81,24 @@ def focal_sd(source: str | None, mm35: float) -> float:
     return {"exif": 0.10, "assumed": 0.20}.get(source or "user", 0.005)
 
 
-def engine_scale(provenance: Provenance, intrinsics: Intrinsics, relative_sd: float | None = None) -> Scale:
+def engine_scale(
+    provenance: Provenance, intrinsics: Intrinsics, prior_sd: float, known_sd: float | None = None
+) -> Scale:
     """The scale of a cloud as its engine claims it.
 
     Args:
         provenance: of the cloud.
         intrinsics: of its photo.
-        relative_sd: of the scale, where somebody knows better than :data:`ENGINE_SCALE_SD`.
+        prior_sd: relative standard deviation of the scale of such engines, as :func:`image_to_3d.catalogue.scale_sd` has it; what
+            came with the cloud knows better.
+        known_sd: of this scale, where a person knows better still.
     """
     mm35 = intrinsics.fx * float(np.hypot(36.0, 24.0)) / float(np.hypot(intrinsics.width, intrinsics.height))
     sd_f = focal_sd(provenance.focal_source, mm35)
-    field = error_field_of(provenance, intrinsics) if relative_sd is None else None
+    field = error_field_of(provenance, intrinsics) if known_sd is None else None
+    relative_sd = prior_sd if known_sd is None else known_sd
     if field is not None:
         relative_sd = field.typical_sd()
-    if relative_sd is None:
-        prior = ENGINE_SCALE_SD.get(provenance.engine, _UNKNOWN_ENGINE_SD)
-        relative_sd = prior if provenance.metric else _RELATIVE_ENGINE_SD
     assumed = provenance.focal_source == "assumed" or not provenance.metric
     return Scale("assumed" if assumed else "engine", relative_sd, sd_f, field=field)
 

@@ -89,7 +89,7 @@ class Again:
     warnings: tuple[str, ...] = ()
 
 
-def measure_again(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianCloud, Again]:
+def measure_again(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> tuple[GaussianCloud, Again]:
     """Calibrate and level a cloud as its photo was before.
 
     Where known lengths cannot be found again, relative depth of the same engine gets the inverse depth of before, and everything
@@ -98,6 +98,7 @@ def measure_again(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianClo
     Args:
         cloud: as the engine made it, with grid and intrinsics.
         measured: before.
+        scale_sd: relative standard deviation of the scale of the cloud's engine.
 
     Returns:
         The cloud, bent if its depth is relative, and what its root needs.
@@ -107,11 +108,11 @@ def measure_again(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianClo
     if measured.known:
         try:
             assert cloud.intrinsics is not None
-            prior = engine_scale(cloud.provenance, cloud.intrinsics)
+            prior = engine_scale(cloud.provenance, cloud.intrinsics, scale_sd)
             solution = solve_on(SurfaceGrid.from_cloud(cloud), measured.known, prior, cloud.provenance.metric)
             cloud = bend_cloud(cloud, solution.bend)
         except ImageTo3DError as error:
-            cloud, solution = _as_before(cloud, measured)
+            cloud, solution = _as_before(cloud, measured, scale_sd)
             warnings.append(
                 f"The known lengths could not be used again, so the scale is that of before: {error.message}"
             )
@@ -165,9 +166,9 @@ def bend_cloud(cloud: GaussianCloud, bend: float) -> GaussianCloud:
         ) from None
 
 
-def _as_before(cloud: GaussianCloud, measured: Measured) -> tuple[GaussianCloud, Solution]:
+def _as_before(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> tuple[GaussianCloud, Solution]:
     assert cloud.intrinsics is not None
-    prior = engine_scale(cloud.provenance, cloud.intrinsics)
+    prior = engine_scale(cloud.provenance, cloud.intrinsics, scale_sd)
     before, now = measured.inverse_depth, affine_of(cloud)
     bend, factor = 0.0, measured.factor
     if before is not None and now is not None:

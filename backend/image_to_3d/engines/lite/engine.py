@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...catalogue import ENGINES
 from ...core import ErrorCode, ImageTo3DError, Provenance
 from ...core.cloud.lifting import lift
 from ...core.lengths.error_field import DepthErrorModel, ErrorField, ErrorMap
 from ...io.photo import Photo
 from .. import torch_runtime
 from ..base import EngineOptions, Prediction, Progress, no_progress
-from . import INFO
 from .depth import estimate_depth
 from .network import LiteNetwork
 from .weights import load_network
@@ -56,7 +56,7 @@ class LiteEngine:
         ImageTo3DError: ``bad_request`` for an unknown or absent device. The weights are read at first use.
     """
 
-    info = INFO
+    info = ENGINES["lite"]
 
     def __init__(self, options: EngineOptions | None = None) -> None:
         options = options or EngineOptions()
@@ -93,7 +93,7 @@ class LiteEngine:
             ErrorMap.of(np.where(np.isfinite(estimate.depth), estimate.relative_error, np.nan)),
         )
         provenance = Provenance(
-            INFO.name, True, photo.focal.source, photo.name, details={"depth_error": error.to_plain()}
+            self.info.name, True, photo.focal.source, photo.name, details={"depth_error": error.to_plain()}
         )
         cloud = replace(lift(photo.pixels, estimate.depth, photo.intrinsics), provenance=provenance)
         stop = time.perf_counter()

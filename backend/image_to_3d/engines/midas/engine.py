@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from ...catalogue import ENGINES, EngineInfo
 from ...core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError, Intrinsics, Provenance
 from ...core.cloud.background_fill import fill_behind_edges
 from ...core.cloud.lifting import MAX_GAUSSIANS, grid_size, lift
@@ -19,8 +20,7 @@ from ...core.depth.guided_upsampling import upsample_to_photo
 from ...core.depth.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
 from ...io.photo import Photo
 from .. import torch_runtime, weights
-from ..base import EngineInfo, EngineOptions, Prediction, Progress, no_progress
-from . import LARGE, SMALL
+from ..base import EngineOptions, Prediction, Progress, no_progress
 from .config import DPTConfig, SmallConfig
 from .network_dpt import DPTNetwork
 from .network_small import SmallNetwork, fold_normalisation
@@ -177,14 +177,14 @@ class _MidasEngine:
 class MidasSmallEngine(_MidasEngine):
     """MiDaS v2.1 small."""
 
-    info = SMALL
+    info = ENGINES["midas-small"]
     build = staticmethod(lambda: SmallNetwork(SmallConfig()))
 
 
 class DPTLargeEngine(_MidasEngine):
     """DPT-Large."""
 
-    info = LARGE
+    info = ENGINES["dpt-large"]
     build = staticmethod(lambda: DPTNetwork(DPTConfig()))
 
 

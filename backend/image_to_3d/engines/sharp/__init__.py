@@ -6,13 +6,3 @@ features), ``decoder`` (multi-resolution decoder and disparity head), ``initiali
 ``gaussian_head`` (features and refinements), ``composer`` (base ⊕ refinement), ``network`` (all of it, under the names of the
 published checkpoint), ``unprojection`` (NDC → metres, covariance → scales and rotation), ``engine``.
 """
-
-from ..base import EngineInfo
-
-INFO = EngineInfo(
-    name="sharp",
-    summary="1.2 million Gaussians in metres, with what lies just behind edges (Apple's SHARP)",
-    metric=True,
-    licence="apple-amlr (research only)",
-    needs_weights=True,
-)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ...catalogue import ENGINES
 from ...core import Cancelled, ErrorCode, GaussianCloud, Grid, ImageTo3DError, Provenance
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineOptions, Prediction, Progress, no_progress
-from . import INFO
 from .config import NUM_LAYERS, SharpConfig
 from .network import NetworkOutput, SharpNetwork
 from .state_dict import PUBLISHED, load_network
@@ -59,12 +59,12 @@ class SharpEngine:
             ``licence_not_accepted``. The checkpoint is read at first use.
     """
 
-    info = INFO
+    info = ENGINES["sharp"]
 
     def __init__(self, options: EngineOptions) -> None:
         self.device = torch_runtime.choose_device(options.device)
         self.precision = torch_runtime.choose_precision(options.precision, self.device)
-        self.checkpoint = weights.require(INFO.name, options.checkpoint).path
+        self.checkpoint = weights.require(self.info.name, options.checkpoint).path
         self._network: SharpNetwork | None = None
 
     def predict(
@@ -98,7 +98,7 @@ class SharpEngine:
                 report("load", 0.0)
                 timed("load", self.load)
             config = self.load().config
-            if config == PUBLISHED and weights.needs_consent(weights.lookup(INFO.name)):
+            if config == PUBLISHED and weights.needs_consent(weights.lookup(self.info.name)):
                 warnings.append(
                     "Apple's weights are for non-commercial research only; to note that you accept their licence: "
                     "image-to-3d weights fetch sharp"
