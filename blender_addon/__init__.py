@@ -15,7 +15,7 @@ from .editing import operators as editing_operators
 from .editing import panel as editing_panel
 from .film import moves, paths, safe_zone
 from .film import panel as film_panel
-from .measuring import analysis
+from .measuring import analysis, updates
 from .measuring import panel as measuring_panel
 from .measuring.calibration import operators as calibration_operators
 from .measuring.lengths import operators as lengths_operators
@@ -61,6 +61,7 @@ _MODULES = (
     heat_map,
     planes_report,
     planes_operators,
+    updates,
     measuring_panel,
     dimensions_panel,
     planes_panel,

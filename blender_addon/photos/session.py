@@ -26,7 +26,6 @@ from image_to_3d.protocol.messages import Message, Predict, ProgressReport, Shut
 from .. import preferences, translations
 from ..backend import installation
 from ..backend.process import BackendProcess, BackendSettings, SettingsError, running, stop_running
-from ..measuring.calibration import logic as calibration
 from ..runtime.background import Background
 from ..runtime.main_thread import Steps, Stepwise
 from ..scene import build, draft, photo_source
@@ -34,7 +33,7 @@ from ..scene import recipe as recipes
 from ..scene.properties import Recipe
 from ..scene.recipe import RecipeValues
 from ..scene.roles import root_of
-from . import depth_images
+from . import depth_images, update_hooks
 from .job import Arrival, DepthMapJob, HeatMapArrival, Job
 
 TICK_SECONDS = 0.05
@@ -176,7 +175,7 @@ class Session:
         self.job = job
         job.stage, job.started = "read", time.monotonic()
         root = job.find_root(bpy.data.objects)
-        job.measured = calibration.measured_of(root) if root is not None else None
+        job.measured = update_hooks.measured_of(root) if root is not None else None
         job.ticket = client.submit(lambda: self._request(job), job.prepare)
 
     def _start_next(self) -> None:
@@ -457,10 +456,7 @@ class Session:
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(arrival.photo, seconds=job.elapsed), drafted, root)
-        if arrival.again is not None:
-            calibration.write_again(scene, built.root, arrival.again)
-        if root is not None:
-            calibration.remeasure_later(scene, root)
+        update_hooks.tell(scene, built.root, arrival.again, updated=root is not None)
         self.last_root = built.root.name
         self.job = None
         yield

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from image_to_3d.blender import points as blender_points
 from image_to_3d.core import ImageTo3DError
-from image_to_3d.core.depth.relative_depth import AffineInverseDepth
 from image_to_3d.core.lengths.anchors import anchor
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.known_lengths import Solution
-from image_to_3d.core.lengths.reapply import Again, KnownAnchors, Measured, bend_cloud, level_again, solve_on
+from image_to_3d.core.lengths.reapply import Again, KnownAnchors, bend_cloud, level_again, solve_on
 from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
@@ -32,18 +31,6 @@ def known_of(root: bpy.types.Object) -> tuple[KnownAnchors, ...]:
     """The known lengths of a root."""
     get = anchors.get_anchor
     return tuple(KnownAnchors(get(k.start), get(k.end), k.metres) for k in root.image_to_3d.calibration.known)
-
-
-def measured_of(root: bpy.types.Object) -> Measured | None:
-    """What has to be done again when a photo is made anew; None if nothing was measured."""
-    state = root.image_to_3d.calibration
-    wish = levelling.wish_of(root)
-    if not state.calibrated and wish is None:
-        return None
-    a, b = root.image_to_3d.outcome.inverse_depth
-    affine = AffineInverseDepth(a, b) if a > 0 else None
-    known = known_of(root) if state.calibrated else ()
-    return Measured(known, state.bend, state.factor, affine, wish)
 
 
 def write_again(scene: bpy.types.Scene, root: bpy.types.Object, again: Again) -> None:

@@ -1,0 +1,43 @@
+"""A photo that is made anew keeps what was measured in it: the queue of photos asks before and tells afterwards."""
+
+from __future__ import annotations
+
+import bpy
+
+from image_to_3d.core.depth.relative_depth import AffineInverseDepth
+from image_to_3d.core.lengths.reapply import Again, Measured
+
+from ..photos import update_hooks
+from .calibration import logic as calibration
+from .levelling import logic as levelling
+
+
+def measured_of(root: bpy.types.Object) -> Measured | None:
+    """What has to be done again when a photo is made anew; None if nothing was measured."""
+    state = root.image_to_3d.calibration
+    wish = levelling.wish_of(root)
+    if not state.calibrated and wish is None:
+        return None
+    a, b = root.image_to_3d.outcome.inverse_depth
+    affine = AffineInverseDepth(a, b) if a > 0 else None
+    known = calibration.known_of(root) if state.calibrated else ()
+    return Measured(known, state.bend, state.factor, affine, wish)
+
+
+def _after_update(scene: bpy.types.Scene, root: bpy.types.Object, again: Again | None, updated: bool) -> None:
+    if again is not None:
+        calibration.write_again(scene, root, again)
+    if updated:
+        calibration.remeasure_later(scene, root)
+
+
+def on_register() -> None:
+    """Be asked and told."""
+    update_hooks.before_update.append(measured_of)
+    update_hooks.after_update.append(_after_update)
+
+
+def on_unregister() -> None:
+    """Undo :func:`on_register`."""
+    update_hooks.before_update.remove(measured_of)
+    update_hooks.after_update.remove(_after_update)

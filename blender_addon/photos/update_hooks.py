@@ -1,0 +1,29 @@
+"""What other parts of the add-on have to say when a photo is made anew: they add themselves while they are registered.
+
+The queue knows none of them. Both lists are called on the main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+
+from image_to_3d.core.lengths.reapply import Again, Measured
+
+before_update: list[Callable[[bpy.types.Object], Measured | None]] = []
+"""Called with the root before its photo is sent: what was measured in it, for the new cloud; None for nothing."""
+after_update: list[Callable[[bpy.types.Scene, bpy.types.Object, Again | None, bool], None]] = []
+"""Called with scene and root once the result is in the scene, with what became of what was measured, and whether the photo was
+there before."""
+
+
+def measured_of(root: bpy.types.Object) -> Measured | None:
+    """What was measured in a photo that is about to be made anew."""
+    return next((found for remember in before_update if (found := remember(root)) is not None), None)
+
+
+def tell(scene: bpy.types.Scene, root: bpy.types.Object, again: Again | None, updated: bool) -> None:
+    """A result is in the scene."""
+    for function in after_update:
+        function(scene, root, again, updated)
