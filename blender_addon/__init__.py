@@ -28,11 +28,11 @@ from .measuring.planes import report as planes_report
 from .photos import info, session
 from .photos import panel as photos_panel
 from .photos.operators import depth_map, find_photo, generate, import_photos, queue
-from .rendering import engine, splat_scenes
+from .rendering import engine
 from .rendering.compositing import operators as compositing_operators
 from .rendering.compositing import setup
 from .runtime import registration, tasks
-from .scene import display
+from .scene import display, point_changes, resident_scenes, visible_splats
 from .scene import operators as scene_operators
 from .splat_files import operators as splat_files_operators
 from .viewport import live, solid_points
@@ -43,6 +43,9 @@ _MODULES = (
     preferences,
     properties,
     display,
+    visible_splats,
+    point_changes,
+    resident_scenes,
     info,
     generate,
     depth_map,
@@ -77,7 +80,6 @@ _MODULES = (
     installation,
     tasks,
     solid_points,
-    splat_scenes,
     engine,
     compositing_operators,
     setup,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from bpy.app.translations import pgettext_n as n_
@@ -17,7 +17,6 @@ from image_to_3d.core import Camera, Cancelled, ErrorCode, ImageTo3DError
 from image_to_3d.protocol import Client, ConnectionLost, Endpoint
 from image_to_3d.protocol.client import error_from_reply, frames_endpoint
 from image_to_3d.protocol.messages import (
-    Accepted,
     ErrorReply,
     LinearFrame,
     Message,
@@ -26,7 +25,8 @@ from image_to_3d.protocol.messages import (
     camera_message,
 )
 
-from .splat_scenes import Placed, Residency
+from ..scene.resident_scenes import ResidentScenes, unexpected_answer
+from ..scene.visible_splats import SplatInstance
 
 ANSWER_SECONDS = 600.0
 """A picture that takes longer than this is not awaited; a lost connection is noticed within seconds, whatever this says."""
@@ -37,7 +37,22 @@ Find = Callable[[Callable[[], bool]], Endpoint]
 """Finds or starts the backend; takes a function that is asked whether to give up."""
 
 
-class FinalPictures:
+@dataclass(frozen=True, eq=False)
+class SplatPicture:
+    """What is to be drawn.
+
+    Attributes:
+        instances: in this order.
+        camera: in the frame of the first of them, see :func:`~image_to_3d.core.Camera.in_frame`.
+        eps2d: pixels² added to every projected covariance.
+    """
+
+    instances: Sequence[SplatInstance]
+    camera: Camera
+    eps2d: float
+
+
+class RenderClient:
     """The backend as a render sees it. One picture at a time, from any thread."""
 
     def __init__(self) -> None:
@@ -48,10 +63,8 @@ class FinalPictures:
     def draw(
         self,
         find: Find,
-        placed: Sequence[Placed],
-        residency: Residency,
-        camera: Camera,
-        eps2d: float,
+        resident: ResidentScenes,
+        picture: SplatPicture,
         given_up: Callable[[], bool],
         say: Callable[[str], None],
     ) -> LinearFrame:
@@ -59,10 +72,8 @@ class FinalPictures:
 
         Args:
             find: the backend.
-            placed: what is drawn, in this order.
-            residency: what the backend holds.
-            camera: in the frame of the first of them, see :func:`~image_to_3d.core.Camera.in_frame`.
-            eps2d: pixels² added to every projected covariance.
+            resident: what the backend holds.
+            picture: to be drawn.
             given_up: asked often.
             say: called with what is being done.
 
@@ -73,16 +84,16 @@ class FinalPictures:
         with self._lock:
             for attempt in range(_ATTEMPTS):
                 try:
-                    return self._draw(find, placed, residency, camera, eps2d, given_up, say)
+                    return self._draw(find, resident, picture, given_up, say)
                 except ConnectionLost:
                     self._close()
-                    residency.lost()
+                    resident.forget_all()
                     if attempt == _ATTEMPTS - 1:
                         raise
                 except ImageTo3DError as error:
                     if error.code is not ErrorCode.SCENE_UNKNOWN or attempt == _ATTEMPTS - 1:
                         raise
-                    residency.lost()
+                    resident.forget_all()
             raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
@@ -99,10 +110,8 @@ class FinalPictures:
     def _draw(
         self,
         find: Find,
-        placed: Sequence[Placed],
-        residency: Residency,
-        camera: Camera,
-        eps2d: float,
+        resident: ResidentScenes,
+        picture: SplatPicture,
         given_up: Callable[[], bool],
         say: Callable[[str], None],
     ) -> LinearFrame:
@@ -112,25 +121,21 @@ class FinalPictures:
             self._control = Client(find(given_up))
             self._frames = Client(frames_endpoint(self._control))
         instances = []
-        for one in placed:
-            scene = residency.scene(one.uid)
+        for one in picture.instances:
+            scene = resident.current(one.uid)
             if scene is None:
                 say(n_("Sending the points"))
-                upload = residency.read(one)
-                reply = _ask(self._control, upload.make(), given_up)
-                if not isinstance(reply, Accepted):
-                    raise _unexpected()
-                residency.arrived(upload, reply.scene)
-                scene = reply.scene
-            instances.append(one.instance(scene))
+                upload = resident.read(one)
+                scene = resident.accept(upload, _ask(self._control, upload.make(), given_up)).scene
+            instances.append(one.to_wire(scene))
         say(n_("Drawing splats"))
-        message = Render(1, instances, camera_message(camera), eps2d, latest_only=False, linear=True)
+        message = Render(1, instances, camera_message(picture.camera), picture.eps2d, latest_only=False, linear=True)
         frame = _ask(self._frames, message, given_up)
-        height, width = camera.height, camera.width
+        height, width = picture.camera.height, picture.camera.width
         if not isinstance(frame, LinearFrame) or frame.colour.shape != (height, width, 4):
-            raise _unexpected()
+            raise unexpected_answer()
         if frame.depth.shape != (height, width):
-            raise _unexpected()
+            raise unexpected_answer()
         return frame
 
 
@@ -150,14 +155,8 @@ def _ask(client: Client, request: UploadScene | Render, given_up: Callable[[], b
     raise ConnectionLost("The backend did not answer in time.")
 
 
-def _unexpected() -> ImageTo3DError:
-    return ImageTo3DError(
-        ErrorCode.INTERNAL, "The backend gave an unexpected answer.", "Update the add-on and the backend."
-    )
-
-
-def in_first_frame(placed: Sequence[Placed]) -> list[Placed]:
+def in_first_frame(instances: Sequence[SplatInstance]) -> list[SplatInstance]:
     """The same, described in the frame of the first: that one then stands where its data-block has it, exactly."""
-    to_first = np.linalg.inv(placed[0].object_to_world)
-    rest = [replace(one, object_to_world=to_first @ one.object_to_world) for one in placed[1:]]
-    return [replace(placed[0], object_to_world=np.eye(4)), *rest]
+    to_first = np.linalg.inv(instances[0].object_to_world)
+    rest = [replace(one, object_to_world=to_first @ one.object_to_world) for one in instances[1:]]
+    return [replace(instances[0], object_to_world=np.eye(4)), *rest]

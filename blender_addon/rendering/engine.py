@@ -18,17 +18,17 @@ from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError
 
 from .. import translations
 from ..photos import session
-from ..scene import camera
+from ..scene import camera, resident_scenes, visible_splats
+from ..scene.visible_splats import VisibleSplats
 from ..ui.widgets import lines
 from ..viewport import live
-from . import splat_scenes
-from .client import FinalPictures, in_first_frame
+from .client import RenderClient, SplatPicture, in_first_frame
 
 ENGINE = "IMAGE_TO_3D_SPLATS"
 NOTHING = 1e10
 """Depth where nothing is, as Blender's own engines write it."""
 
-_pictures = FinalPictures()
+_client = RenderClient()
 
 
 class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
@@ -72,13 +72,13 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         """Premultiplied linear RGBA (H, W, 4) and depth (H, W) in Blender units, top row first, cut to the border."""
         scene = depsgraph.scene_eval
         width, height = camera.render_size(scene.render)
-        shown = splat_scenes.in_render(depsgraph, disabled=depsgraph.scene.image_to_3d.final.objects is not None)
-        for sentence in shown.refused:
+        visible = visible_splats.in_render(depsgraph, disabled=depsgraph.scene.image_to_3d.final.objects is not None)
+        for sentence in visible.refused:
             self.report({"WARNING"}, translations.sentence(sentence))
         colour = np.zeros((height, width, 4), np.float32)
         depth = np.full((height, width), np.inf, np.float32)
-        if shown.placed:
-            colour, depth = self._splats(depsgraph, shown)
+        if visible.instances:
+            colour, depth = self._splats(depsgraph, visible)
         if not scene.render.film_transparent:
             background = np.append(background_colour(scene.world), np.float32(1.0))
             colour = colour + (1.0 - colour[..., 3:]) * background
@@ -87,7 +87,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         return colour[rows, columns], depth[rows, columns]
 
     def _splats(
-        self, depsgraph: bpy.types.Depsgraph, shown: splat_scenes.Shown
+        self, depsgraph: bpy.types.Depsgraph, visible: VisibleSplats
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         scene = depsgraph.scene_eval
         if depsgraph.scene.camera is None:
@@ -96,7 +96,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
             )
         seen = depsgraph.scene.camera.evaluated_get(depsgraph)
         metres_per_unit = scene.unit_settings.scale_length
-        first = shown.placed[0].object_to_world
+        first = visible.instances[0].object_to_world
         try:
             # The first photo's frame, and not the world's: then the figures are those of an exported camera path.
             view = camera_from_view(camera.view_of(seen, scene), None, metres_per_unit).in_frame(first)
@@ -104,12 +104,12 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
             raise ImageTo3DError(
                 ErrorCode.BAD_REQUEST, f"{seen.name} cannot be used: {error}.", "Check its clip distances."
             ) from None
-        frame = _pictures.draw(
+        resident = resident_scenes.current()
+        resident.saw(visible)
+        frame = _client.draw(
             session.current().found_backend(bpy.context),
-            in_first_frame(shown.placed),
-            splat_scenes.residency(),
-            view,
-            depsgraph.scene.image_to_3d.render.eps2d,
+            resident,
+            SplatPicture(in_first_frame(visible.instances), view, depsgraph.scene.image_to_3d.render.eps2d),
             self.test_break,
             lambda what: self.update_stats("", translations.sentence(what)),
         )
@@ -196,7 +196,7 @@ def _shared_panels() -> list[type[bpy.types.Panel]]:
 
 @persistent
 def _on_end(*_: Any) -> None:
-    _pictures.close()
+    _client.close()
 
 
 HANDLERS = (("render_complete", _on_end), ("render_cancel", _on_end))
@@ -215,4 +215,4 @@ def on_unregister() -> None:
     """Undo :func:`on_register`, and close the connection of renders."""
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.discard(ENGINE)
-    _pictures.close()
+    _client.close()

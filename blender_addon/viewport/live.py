@@ -16,12 +16,15 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_n as n_
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Event
-from image_to_3d.protocol.messages import Accepted, DropScene
+from image_to_3d.protocol.messages import DropScene
 
 from ..photos import session
-from ..rendering import splat_scenes
+from ..scene import resident_scenes, visible_splats
+from ..scene.resident_scenes import Upload
+from ..scene.visible_splats import SplatInstance
+from . import notice
 from .overlay import Painter, lens_of
 from .stream import RETRY_SECONDS, Stream, clock, view_of
 from .view_transform import ViewTransform
@@ -40,8 +43,6 @@ SETTINGS_SECONDS = 2.0
 MAX_RETRY_SECONDS = 30.0
 SURFACE_BIAS = 0.006
 """Share of the depth by which the picture is drawn in front of a surface mesh of the same photo, which snapping needs."""
-
-_UPDATE = "Update the add-on and the backend."
 
 Place = tuple[bpy.types.Area, bpy.types.Region]
 
@@ -159,7 +160,7 @@ class LivePreview:
             places[address][1].tag_redraw()
         losses = [stream.take_loss() for stream in self._streams.values()]
         if any(losses):
-            splat_scenes.residency().lost()
+            resident_scenes.current().forget_all()
         self._upload_missing(now)
         self._hide_points(places)
         if self._colours.pump():
@@ -182,7 +183,7 @@ class LivePreview:
             self._find = find
             self._upload_failure, self._next_upload = None if find else self._upload_failure, 0.0
             self.close_streams()
-            splat_scenes.residency().lost()
+            resident_scenes.current().forget_all()
             self._redraw_all()
 
     # --- sending scenes -------------------------------------------------------------------------------------------------
@@ -190,32 +191,34 @@ class LivePreview:
     def _upload_missing(self, now: float) -> None:
         if now < self._next_upload:
             return
-        held = splat_scenes.residency()
+        resident = resident_scenes.current()
         for stream in self._streams.values():
-            for placed in () if stream.view is None else stream.view.shown.placed:
-                if placed.uid not in self._uploads and held.scene(placed.uid) is None:
-                    self._upload(placed, now)
+            for one in () if stream.view is None else stream.view.visible.instances:
+                if one.uid not in self._uploads and resident.current(one.uid) is None:
+                    self._upload(one, now)
 
-    def _upload(self, placed: splat_scenes.Placed, now: float) -> None:
+    def _upload(self, instance: SplatInstance, now: float) -> None:
         try:
-            upload = splat_scenes.residency().read(placed)
+            upload = resident_scenes.current().read(instance)
             session.current().ask(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
         except ImageTo3DError as error:
             self._upload_failed(error, now)
             return
-        self._uploads.add(placed.uid)
+        self._uploads.add(instance.uid)
         session.start_timer()
 
-    def _uploaded(self, upload: splat_scenes.Upload, event: Event) -> None:
+    def _uploaded(self, upload: Upload, event: Event) -> None:
         self._uploads.discard(upload.uid)
-        if not isinstance(event.reply, Accepted):
-            unexpected = ImageTo3DError(ErrorCode.INTERNAL, "The backend gave an unexpected answer.", _UPDATE)
-            self._upload_failed(event.error or unexpected, clock())
+        try:
+            if event.error is not None:
+                raise event.error
+            arrived = resident_scenes.current().accept(upload, event.reply)
+        except ImageTo3DError as error:
+            self._upload_failed(error, clock())
             return
         self._upload_failure, self._upload_pause = None, RETRY_SECONDS
-        replaced = splat_scenes.residency().arrived(upload, event.reply.scene)
-        if replaced is not None:
-            session.current().ask(bpy.context, DropScene(replaced), lambda _: None)
+        if arrived.replaced is not None:
+            session.current().ask(bpy.context, DropScene(arrived.replaced), lambda _: None)
         start_timer()
 
     def _upload_failed(self, error: ImageTo3DError, now: float) -> None:
@@ -257,10 +260,8 @@ class LivePreview:
             start_timer()
 
     def _draw_notice(self) -> None:
-        from .notice import draw
-
         stream = self._streams.get(bpy.context.region.as_pointer())
-        draw(bpy.context, self.sentence(stream))
+        notice.draw(bpy.context, self.sentence(stream))
 
     def sentence(self, stream: Stream | None) -> str:
         """What is to be said about a viewport in one line; empty if all is well."""
@@ -272,9 +273,9 @@ class LivePreview:
         if failure is not None:
             return failure.message
         if stream is not None and stream.view is not None:
-            if stream.view.shown.refused:
-                return stream.view.shown.refused[0]
-            if stream.picture is None and stream.view.shown.placed:
+            if stream.view.visible.refused:
+                return stream.view.visible.refused[0]
+            if stream.picture is None and stream.view.visible.instances:
                 return n_("Waiting for the first picture…")
         return ""
 
@@ -284,7 +285,7 @@ class LivePreview:
         for address, stream in self._streams.items():
             space = places[address][0].spaces.active
             key = space.as_pointer()
-            replaces = stream.picture is not None and stream.view is not None and not stream.view.shown.refused
+            replaces = stream.picture is not None and stream.view is not None and not stream.view.visible.refused
             wanted[key] = space, replaces and wanted.get(key, (space, True))[1]
         for key, (space, hide) in wanted.items():
             if hide and key not in self._hiding and space.show_object_viewport_pointcloud and _only_ours(space):
@@ -305,8 +306,7 @@ def _bias(context: bpy.types.Context) -> float:
     """Where the surface of a photo is drawn, the picture stands a little in front of it: both are the same surface."""
     shown = any(
         obj.image_to_3d.role == "SURFACE" and obj.display_type != "BOUNDS" and obj.visible_get()
-        for name in splat_scenes.surfaces(context.scene, context.view_layer)
-        if (obj := context.view_layer.objects.get(name)) is not None
+        for obj in visible_splats.surfaces(context.scene, context.view_layer)
     )
     return SURFACE_BIAS if shown else 0.0
 

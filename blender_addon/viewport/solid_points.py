@@ -15,10 +15,9 @@ from typing import Any
 import bpy
 import gpu
 import numpy as np
-from bpy.app.handlers import persistent
 from mathutils import Matrix
 
-from ..scene import edits, points
+from ..scene import edits, point_changes, points
 from ..scene.roles import root_of
 from ..scene.splats import ellipsoids
 
@@ -264,38 +263,12 @@ def _batch(columns: _Columns) -> gpu.types.GPUBatch:
 _painter: _Painter | None = None
 
 
-@persistent
-def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    if _painter is None:
-        return
-    for update in depsgraph.updates:
-        if not update.is_updated_geometry:
-            continue
-        if isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
-            _painter.forget(update.id.original.session_uid)  # evaluated copies have none
-        elif isinstance(update.id, bpy.types.Object) and update.id.original.image_to_3d.role == "POINTS":
-            _painter.forget(update.id.original.data.session_uid)  # its crop box was moved
-
-
-@persistent
-def _on_other_state(*_: Any) -> None:
-    if _painter is not None:
-        _painter.forget()
-
-
-HANDLERS = (
-    ("depsgraph_update_post", _on_update),
-    ("load_post", _on_other_state),
-    ("undo_post", _on_other_state),
-    ("redo_post", _on_other_state),
-)
-
-
 def on_register() -> None:
     """Paint in every 3D viewport from now on."""
     global _painter
     _painter = _Painter()
     _painter.start()
+    point_changes.current().listen(_painter.forget)
 
 
 def on_unregister() -> None:
@@ -304,5 +277,6 @@ def on_unregister() -> None:
     if bpy.app.timers.is_registered(_read_on):
         bpy.app.timers.unregister(_read_on)
     if _painter is not None:
+        point_changes.current().leave(_painter.forget)
         _painter.stop()
         _painter = None

@@ -18,7 +18,8 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Endpoint, FrameThread
 from image_to_3d.protocol.messages import Frame, Instance, Render, camera_message
 
-from ..rendering import splat_scenes
+from ..scene import resident_scenes, visible_splats
+from ..scene.visible_splats import VisibleSplats
 from .overlay import Lens, Picture
 
 STILL_SECONDS = 0.15
@@ -39,28 +40,29 @@ class View:
     Attributes:
         lens: its matrices.
         size: pixels.
-        shown: photos in it.
+        visible: photos in it.
         metres_per_unit: of its scene.
     """
 
     lens: Lens
     size: tuple[int, int]
-    shown: splat_scenes.Shown
+    visible: VisibleSplats
     metres_per_unit: float
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         parts: list[NDArray] = [self.lens.projection, self.lens.view, np.array([*self.size, self.metres_per_unit])]
-        for placed in self.shown.placed:
-            parts += [np.array([placed.uid], np.int64), placed.object_to_world]
+        for one in self.visible.instances:
+            parts += [np.array([one.uid], np.int64), one.object_to_world]
         object.__setattr__(self, "key", b"".join(part.tobytes() for part in parts))
 
 
 def view_of(context: bpy.types.Context, lens: Lens) -> View:
     """Of the viewport that is being drawn."""
     scene, region = context.scene, context.region
-    shown = splat_scenes.in_viewport(scene, context.view_layer, context.space_data)
-    return View(lens, (region.width, region.height), shown, scene.unit_settings.scale_length)
+    visible = visible_splats.in_viewport(scene, context.view_layer, context.space_data)
+    resident_scenes.current().saw(visible)
+    return View(lens, (region.width, region.height), visible, scene.unit_settings.scale_length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,7 @@ class Stream:
         if self.view is not None and view.key == self.view.key:
             return False
         self.view, self._changed = view, now
-        if not view.shown.placed:
+        if not view.visible.instances:
             self.picture = None
         return True
 
@@ -170,7 +172,7 @@ class Stream:
     def _wanted_share(self, now: float) -> float | None:
         """Size to ask for, or None if there is nothing to ask for."""
         view = self.view
-        if view is None or not view.shown.placed:
+        if view is None or not view.visible.instances:
             return None
         moving = now - self._changed < STILL_SECONDS
         share = min(self.limit, MAX_SIDE / max(view.size))
@@ -185,7 +187,7 @@ class Stream:
         self.failure = None
         if asked.share < self.limit or self.resolution.share < 1.0:
             self.resolution.measured(asked.share, service)
-        if self.view is not None and self.view.shown.placed:
+        if self.view is not None and self.view.visible.instances:
             self.picture = Picture(packed, asked.view.lens, asked.back, asked.view.metres_per_unit)
 
     def _fail(self, error: ImageTo3DError, now: float) -> None:
@@ -206,18 +208,18 @@ def _pack(frame: Frame) -> NDArray[np.float32]:
 
 
 def _scenes(view: View) -> tuple[str, ...]:
-    held = splat_scenes.residency()
-    return tuple(held.latest(placed.uid) or "" for placed in view.shown.placed)
+    resident = resident_scenes.current()
+    return tuple(resident.latest(one.uid) or "" for one in view.visible.instances)
 
 
 def _instances(view: View) -> list[Instance]:
-    scenes = zip(view.shown.placed, _scenes(view), strict=True)
-    return [placed.instance(scene) for placed, scene in scenes if scene]
+    scenes = zip(view.visible.instances, _scenes(view), strict=True)
+    return [one.to_wire(scene) for one, scene in scenes if scene]
 
 
 def _request(view: View, instances: list[Instance], share: float) -> tuple[Render, float]:
     width, height = scaled(*view.size, share)
-    nearest = view.shown.nearest(Matrix(view.lens.view), view.metres_per_unit)
+    nearest = view.visible.nearest(Matrix(view.lens.view), view.metres_per_unit)
     seen = camera_from_matrices(view.lens.projection, view.lens.view, width, height, view.metres_per_unit, nearest)
     return Render(0, instances, camera_message(seen.camera)), seen.back
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import bpy
 
-from .. import splat_scenes
+from ...scene.visible_splats import collections
 from . import shadow_catcher
 
 _PHOTO, _OBJECTS = "Photo of the Light", "Objects in the Light"
@@ -62,9 +62,9 @@ def remove(scene: bpy.types.Scene) -> None:
     if light is None:
         return
     made = [obj for obj in _catchers(light) if obj.users_scene == (light,)]
-    collections = list(light.collection.children)
+    holders = list(light.collection.children)
     bpy.data.scenes.remove(light)
-    bpy.data.batch_remove([*made, *collections])
+    bpy.data.batch_remove([*made, *holders])
 
 
 def match(scene: bpy.types.Scene) -> None:
@@ -118,7 +118,7 @@ def _part(light: bpy.types.Scene, what: str) -> bpy.types.Collection | None:
 
 def _objects(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
     """What people put into the scene, lamps included."""
-    for collection in splat_scenes.collections(scene.view_layers[0].layer_collection, render=True):
+    for collection in collections(scene.view_layers[0].layer_collection, render=True):
         for obj in collection.objects:
             if obj.image_to_3d.role == "NONE" and obj.type != "CAMERA":
                 yield obj

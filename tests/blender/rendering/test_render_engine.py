@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,7 @@ def drawn(tmp_path: Path, frame: str) -> dict[str, np.ndarray]:
     cloud, path, arrays = tmp_path / "cloud.ply", tmp_path / "path.json", tmp_path / "frames.npz"
     assert bpy.ops.image_to_3d.export_camera_path(filepath=str(path), frame=frame) == {"FINISHED"}
     bpy.ops.image_to_3d.export_splats(filepath=str(cloud), apply_transform=frame == "WORLD")
-    session = __import__("bl_ext.user_default.image_to_3d.session", fromlist=["current"])
-    session.current().wait(60)
+    sys.modules["bl_ext.user_default.image_to_3d"].photos.session.current().wait(60)
     subprocess.run([BACKEND_PYTHON, "-c", _DRAW, cloud, path, arrays], check=True)
     with np.load(arrays) as found:
         return dict(found)

@@ -206,7 +206,7 @@ def test_ten_random_cameras_show_what_the_renderer_draws(viewport, built, addon)
         viewport.settle(view, projection)
         assert viewport.stream.picture.size == (WIDTH, HEIGHT)
         drawn, depth = viewport.draw(viewport.context(view, projection))
-        scene = addon.rendering.splat_scenes.residency().scene(built.points.data.session_uid)
+        scene = addon.scene.resident_scenes.current().current(built.points.data.session_uid)
         expected, metres = rendered(scene, built.root.matrix_world, camera)
         solid = expected[..., 3] > 0.99
         assert solid.mean() > 0.2, kind

@@ -10,7 +10,19 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 
 @pytest.fixture
 def scenes(addon):
-    return addon.rendering.splat_scenes
+    return addon.scene.visible_splats
+
+
+@pytest.fixture
+def resident(addon):
+    return addon.scene.resident_scenes.current()
+
+
+def accept(resident, upload, scene: str):
+    """The backend answers; the scene that has been replaced."""
+    from image_to_3d.protocol.messages import Accepted
+
+    return resident.accept(upload, Accepted(scene=scene)).replaced
 
 
 @pytest.fixture
@@ -55,9 +67,9 @@ def rendered(scenes):
     return scenes.in_render(bpy.context.evaluated_depsgraph_get())
 
 
-def world_points(scenes, placed):
+def world_points(resident, placed):
     """Where the picture puts the points: the upload's positions through the instance's matrix."""
-    cloud = scenes.residency().read(placed).make()
+    cloud = resident.read(placed).make()
     return cloud.positions @ placed.object_to_world[:3, :3].T + placed.object_to_world[:3, 3]
 
 
@@ -71,35 +83,35 @@ def blender_world_points(obj, metres_per_unit=1.0):
 
 
 @pytest.mark.parametrize("metres_per_unit", [1.0, 0.01])
-def test_points_stand_where_blender_has_them(addon, scenes, metres_per_unit) -> None:
+def test_points_stand_where_blender_has_them(addon, scenes, resident, metres_per_unit) -> None:
     built = make_photo(addon, metres_per_unit=metres_per_unit)
     built.root.location, built.root.rotation_euler, built.root.scale = (1, 2, 3), (0.3, 0.2, 0.1), (1.5,) * 3
     bpy.context.view_layer.update()
     for found in (shown(scenes), rendered(scenes)):
-        (placed,) = found.placed
-        where = world_points(scenes, placed)
+        (placed,) = found.instances
+        where = world_points(resident, placed)
         np.testing.assert_allclose(where, blender_world_points(built.points, metres_per_unit), rtol=1e-4, atol=1e-4)
         assert (where >= placed.box.min(0) - 1e-3).all() and (where <= placed.box.max(0) + 1e-3).all()
 
 
 def test_hidden_photos_are_left_out(built, scenes) -> None:
     built.points.hide_set(True)
-    assert not shown(scenes).placed and rendered(scenes).placed
+    assert not shown(scenes).instances and rendered(scenes).instances
     built.points.hide_set(False)
     built.points.hide_viewport = True
-    assert not shown(scenes).placed
+    assert not shown(scenes).instances
     built.points.hide_viewport = False
     built.points.hide_render = True
-    assert shown(scenes).placed and not rendered(scenes).placed
+    assert shown(scenes).instances and not rendered(scenes).instances
     built.points.hide_render = False
     layer = bpy.context.view_layer.layer_collection.children[built.collection.name]
     layer.hide_viewport = True
-    assert not shown(scenes).placed and rendered(scenes).placed
+    assert not shown(scenes).instances and rendered(scenes).instances
     layer.hide_viewport, layer.exclude = False, True
-    assert not shown(scenes).placed and not rendered(scenes).placed
+    assert not shown(scenes).instances and not rendered(scenes).instances
     layer.exclude = False
     built.collection.hide_render = True
-    assert shown(scenes).placed and not rendered(scenes).placed
+    assert shown(scenes).instances and not rendered(scenes).instances
 
 
 def test_local_view_leaves_out_what_is_not_in_it(built, scenes) -> None:
@@ -110,9 +122,9 @@ def test_local_view_leaves_out_what_is_not_in_it(built, scenes) -> None:
         obj.select_set(obj == cube)
     with bpy.context.temp_override(area=area, region=region):
         bpy.ops.view3d.localview()
-        assert not shown(scenes).placed
+        assert not shown(scenes).instances
         bpy.ops.view3d.localview()
-    assert shown(scenes).placed
+    assert shown(scenes).instances
 
 
 def test_a_photo_shown_as_its_surface_still_has_its_splats(built, scenes) -> None:
@@ -121,7 +133,7 @@ def test_a_photo_shown_as_its_surface_still_has_its_splats(built, scenes) -> Non
     bpy.context.view_layer.update()
     assert not built.points.visible_get()
     for found in (shown(scenes), rendered(scenes)):
-        np.testing.assert_allclose(found.placed[0].object_to_world[:3, 3], [1, -3, 2], atol=1e-6)
+        np.testing.assert_allclose(found.instances[0].object_to_world[:3, 3], [1, -3, 2], atol=1e-6)
 
 
 def test_duplicates_share_their_data_and_collections_can_be_instanced(built, scenes) -> None:
@@ -135,7 +147,7 @@ def test_duplicates_share_their_data_and_collections_can_be_instanced(built, sce
     bpy.context.view_layer.update()
     found = shown(scenes)
     assert len(found.uids) == 1
-    places = sorted(tuple(p.object_to_world[:3, 3].round(5)) for p in found.placed)
+    places = sorted(tuple(p.object_to_world[:3, 3].round(5)) for p in found.instances)
     assert places == [(0, -6, 0), (0, 0, 0), (5, 0, 0)]
 
 
@@ -144,7 +156,7 @@ def test_what_no_gaussian_survives_is_refused_in_a_sentence(built, scenes, scale
     built.root.scale = scale
     bpy.context.view_layer.update()
     found = shown(scenes)
-    assert not found.placed and len(found.refused) == 1 and built.points.name in found.refused[0]
+    assert not found.instances and len(found.refused) == 1 and built.points.name in found.refused[0]
 
 
 def test_points_without_an_attribute_are_refused_in_a_sentence(built, scenes) -> None:
@@ -152,44 +164,43 @@ def test_points_without_an_attribute_are_refused_in_a_sentence(built, scenes) ->
     assert "opacity" in shown(scenes).refused[0]
 
 
-def test_a_deleted_photo_is_gone(built, scenes) -> None:
-    (placed,) = shown(scenes).placed
+def test_a_deleted_photo_is_gone(built, scenes, resident) -> None:
+    (placed,) = shown(scenes).instances
     bpy.data.objects.remove(built.points)
-    assert not shown(scenes).placed
+    assert not shown(scenes).instances
     from image_to_3d.core import ImageTo3DError
 
     with pytest.raises(ImageTo3DError, match="gone"):
-        scenes.residency().read(placed)
+        resident.read(placed)
 
 
-def test_an_upload_is_the_points_as_they_are(built, scenes, addon) -> None:
-    (placed,) = shown(scenes).placed
-    cloud = scenes.residency().read(placed).make().to_cloud()
+def test_an_upload_is_the_points_as_they_are(built, scenes, resident, addon) -> None:
+    (placed,) = shown(scenes).instances
+    cloud = resident.read(placed).make().to_cloud()
     np.testing.assert_allclose(cloud.scales, 0.1, rtol=1e-6)
     np.testing.assert_allclose(cloud.opacities, 0.9, rtol=1e-6)
     np.testing.assert_allclose(np.abs(cloud.rotations), [[1, 0, 0, 0]] * 4, atol=1e-6)
     np.testing.assert_allclose(cloud.colours, addon.scene.points.read(built.points, "colour")[:, :3], rtol=1e-6)
 
 
-def test_a_change_of_the_data_asks_for_another_upload_and_a_move_does_not(built, scenes) -> None:
-    residency = scenes.residency()
-    (placed,) = shown(scenes).placed
-    upload = residency.read(placed)
-    assert residency.scene(placed.uid) is None
-    assert residency.arrived(upload, "first") is None
+def test_a_change_of_the_data_asks_for_another_upload_and_a_move_does_not(built, scenes, resident) -> None:
+    (placed,) = shown(scenes).instances
+    upload = resident.read(placed)
+    assert resident.current(placed.uid) is None
+    assert accept(resident, upload, "first") is None
     built.root.location.x = 3
     bpy.context.view_layer.update()
-    assert residency.scene(placed.uid) == "first"
+    assert resident.current(placed.uid) == "first"
     built.points.data.attributes["position"].data[0].vector = (0, 9, 0)
     built.points.data.update_tag()
     bpy.context.view_layer.update()
-    assert residency.scene(placed.uid) is None and residency.latest(placed.uid) == "first"
-    second = residency.read(placed)
-    assert residency.arrived(second, "second") == "first"
-    residency.arrived(upload, "too late")  # of the content before
-    assert residency.scene(placed.uid) is None
+    assert resident.current(placed.uid) is None and resident.latest(placed.uid) == "first"
+    second = resident.read(placed)
+    assert accept(resident, second, "second") == "first"
+    accept(resident, upload, "too late")  # of the content before
+    assert resident.current(placed.uid) is None
     bpy.ops.wm.read_homefile(use_factory_startup=True)
-    assert residency.scene(placed.uid) is None
+    assert resident.current(placed.uid) is None
 
 
 def test_the_nearest_depth_is_that_of_the_box(built, scenes) -> None:
@@ -202,49 +213,50 @@ def test_the_nearest_depth_is_that_of_the_box(built, scenes) -> None:
     assert found.nearest(Matrix.Translation((0, 0, -10)) @ view, 1.0) == pytest.approx(depth.min() + 10, abs=0.2)
 
 
-def test_what_is_edited_away_is_not_drawn(addon, scenes, built) -> None:
+def test_what_is_edited_away_is_not_drawn(addon, scenes, resident, built) -> None:
     from image_to_3d.core import ImageTo3DError
 
     bpy.context.view_layer.objects.active = built.root
-    (placed,) = shown(scenes).placed
-    residency = scenes.residency()
-    upload = residency.read(placed)
-    residency.arrived(upload, "scene")
-    assert residency.scene(placed.uid) == "scene" and len(upload.make().positions) == 4
+    (placed,) = shown(scenes).instances
+    upload = resident.read(placed)
+    accept(resident, upload, "scene")
+    assert resident.current(placed.uid) == "scene" and len(upload.make().positions) == 4
     distances = np.sort(np.linalg.norm(addon.scene.points.read(built.points, "position"), axis=1))
     built.root.image_to_3d.editing.distance_max = float(distances[1:3].mean())
     bpy.context.view_layer.update()
-    assert residency.scene(placed.uid) is None, "the backend holds what was there before"
-    assert len(residency.read(placed).make().positions) == 2
+    assert resident.current(placed.uid) is None, "the backend holds what was there before"
+    assert len(resident.read(placed).make().positions) == 2
     built.root.image_to_3d.editing.distance_max = float(distances[0]) / 2
     bpy.context.view_layer.update()
-    assert not shown(scenes).placed and not rendered(scenes).placed
+    assert not shown(scenes).instances and not rendered(scenes).instances
     built.root.image_to_3d.editing.distance_max = 0
     assert bpy.ops.image_to_3d.add_crop_box() == {"FINISHED"}
     bpy.context.view_layer.update()
-    residency.arrived(residency.read(placed), "again")
-    assert residency.scene(placed.uid) == "again"
+    accept(resident, resident.read(placed), "again")
+    assert resident.current(placed.uid) == "again"
     built.root.image_to_3d.editing.crop_box.location.x = 100
     bpy.context.view_layer.update()
-    assert residency.scene(placed.uid) is None, "the box was moved"
+    assert resident.current(placed.uid) is None, "the box was moved"
     with pytest.raises(ImageTo3DError, match="left out"):
-        residency.read(placed)
+        resident.read(placed)
 
 
 @pytest.mark.parametrize("look", ["shown", "rendered"])
-def test_edits_of_a_photo_shown_as_its_surface_are_drawn(addon, scenes, built, look) -> None:
+def test_edits_of_a_photo_shown_as_its_surface_are_drawn(addon, scenes, resident, built, look) -> None:
     """Blender tells nobody of a change of hidden points."""
     look = {"shown": shown, "rendered": rendered}[look]
-    root, edits, residency = built.root, addon.scene.edits, scenes.residency()
+    root, edits = built.root, addon.scene.edits
     addon.scene.points.write(built.points.data, "invented", "BOOLEAN", np.array([True, False, False, False]))
     root.image_to_3d.display = "SURFACE"
     root.location, root.scale = (1, 2, 3), (2,) * 3
 
     def draw(points: int, anew: bool) -> None:
-        (placed,) = look(scenes).placed
-        assert (residency.scene(placed.uid) is None) == anew
-        upload = residency.read(placed)
-        residency.arrived(upload, "scene")
+        visible = look(scenes)
+        resident.saw(visible)
+        (placed,) = visible.instances
+        assert (resident.current(placed.uid) is None) == anew
+        upload = resident.read(placed)
+        accept(resident, upload, "scene")
         assert len(upload.make().positions) == points
 
     draw(4, anew=True)
@@ -260,8 +272,45 @@ def test_edits_of_a_photo_shown_as_its_surface_are_drawn(addon, scenes, built, l
     draw(2, anew=False)
     box = root.image_to_3d.editing.crop_box
     box.location.x += 100
-    look(scenes)
-    assert residency.scene(built.points.data.session_uid) is None
+    resident.saw(look(scenes))
+    assert resident.current(built.points.data.session_uid) is None
+
+
+@pytest.fixture
+def twins(addon, tmp_path):
+    """A photo of this file and one of another file whose objects have the same names, made of more points."""
+    theirs = make_photo(addon, n=7)
+    names = theirs.collection.name, theirs.points.name
+    library = str(tmp_path / "library.blend")
+    bpy.data.libraries.write(library, {theirs.collection})
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    ours = make_photo(addon)
+    with bpy.data.libraries.load(library, link=True) as (_, linked):
+        linked.collections = [names[0]]
+    bpy.context.scene.collection.children.link(linked.collections[0])
+    bpy.context.view_layer.update()
+    assert [obj.name for obj in bpy.context.view_layer.objects].count(names[1]) == 2 and ours.points.name == names[1]
+    return ours, linked.collections[0]
+
+
+def test_a_linked_photo_beside_one_of_the_same_name_is_drawn(twins, scenes, resident) -> None:
+    for found in (shown(scenes), rendered(scenes)):
+        assert sorted(len(resident.read(one).make().positions) for one in found.instances) == [4, 7]
+
+
+@pytest.mark.parametrize("hidden", ["ours", "theirs"])
+def test_the_collection_of_a_photo_hides_it_and_none_of_the_same_name(twins, scenes, resident, hidden) -> None:
+    ours, theirs = twins
+    for layer in bpy.context.view_layer.layer_collection.children:
+        layer.exclude = layer.collection == (ours.collection if hidden == "ours" else theirs)
+    for found in (shown(scenes), rendered(scenes)):
+        assert [len(resident.read(one).make().positions) for one in found.instances] == [7 if hidden == "ours" else 4]
+
+
+def test_a_photo_that_was_renamed_after_it_was_seen_is_read(built, scenes, resident) -> None:
+    (seen,) = shown(scenes).instances
+    built.points.name = "Another name"
+    assert len(resident.read(seen).make().positions) == 4
 
 
 @pytest.mark.parametrize("display", ["POINTS", "SURFACE"])
@@ -278,7 +327,7 @@ def test_a_photo_that_is_animated_away_is_not_rendered(built, scenes, display, t
         bl_label = "Test"
 
         def render(self, depsgraph) -> None:
-            found[depsgraph.scene.frame_current] = len(scenes.in_render(depsgraph).placed)
+            found[depsgraph.scene.frame_current] = len(scenes.in_render(depsgraph).instances)
 
     bpy.utils.register_class(Engine)
     scene = bpy.context.scene
