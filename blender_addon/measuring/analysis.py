@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import bpy
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 
 _KEPT = 4
 _SAMPLES = 16
+_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +67,82 @@ def analyse(grid: SurfaceGrid, metric: bool) -> Analysis:
     return Analysis(grid, gravity.planes, gravity, None, metric)
 
 
-@dataclass(eq=False)
-class _Cache:
-    found: dict[tuple[Any, ...], Analysis] = field(default_factory=dict)
-    under_way: set[tuple[Any, ...]] = field(default_factory=set)
+Key = tuple[Any, ...]
+Then = Callable[["Analysis"], None]
 
 
-_cache = _Cache()
+class Analyses:
+    """What is known of photos, and what is being found out. Main thread."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, Analysis] = {}
+        self._waiting: dict[Key, list[Then]] = {}
+        self._failed: dict[Key, float] = {}  # when, so that a panel does not try again at every redraw
+
+    def known(self, key: Key | None) -> Analysis | None:
+        """What was found out about the points of a key."""
+        return None if key is None else self._found.get(key)
+
+    def to_be_fetched(self, key: Key) -> bool:
+        """Whether nothing is known, nothing is on its way, and it has not just failed."""
+        failed = self._failed.get(key)
+        resting = failed is not None and time.monotonic() < failed + _PAUSE_SECONDS
+        return key not in self._found and key not in self._waiting and not resting
+
+    def fetch(self, key: Key, grid: Callable[[], SurfaceGrid], metric: bool, then: Then | None) -> None:
+        """Analyse on the background thread what ``grid`` gives there; whoever else asks meanwhile gets the same answer."""
+        waiting = [] if then is None else [then]
+        if key in self._waiting:
+            self._waiting[key] += waiting
+            return
+        self._waiting[key] = waiting
+
+        def work() -> Analysis | Exception:
+            try:
+                return analyse(grid(), metric)
+            except Exception as error:
+                return error
+
+        session.current().background.run(work, lambda outcome: self._arrived(key, outcome))
+
+    def forget(self) -> None:
+        """Drop everything: the file that it belongs to is gone."""
+        self._found.clear()
+        self._waiting.clear()
+        self._failed.clear()
+
+    def refused(self, key: Key) -> None:
+        """What cannot be found out is not tried again for a while."""
+        self._failed[key] = time.monotonic()
+
+    def _arrived(self, key: Key, outcome: Analysis | Exception) -> None:
+        waiting = self._waiting.pop(key, [])
+        if isinstance(outcome, Exception):
+            self.refused(key)
+            raise outcome
+        self._failed.pop(key, None)
+        while len(self._found) >= _KEPT:
+            del self._found[next(iter(self._found))]
+        self._found[key] = outcome
+        errors = []
+        for then in waiting:
+            try:
+                then(outcome)
+            except Exception as error:  # the others get their answer all the same
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+_analyses = Analyses()
 
 
 def known(root: bpy.types.Object) -> Analysis | None:
     """What is already known of a root; cheap enough for a panel. Main thread."""
-    key = _key(root)
-    return None if key is None else _cache.found.get(key)
+    return _analyses.known(_key(root))
 
 
-def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = None) -> None:
+def request(root: bpy.types.Object, then: Then | None = None) -> None:
     """Find out, then call ``then`` on the main thread, by way of the session's pump; at once if it is known.
 
     ``then`` may raise ImageTo3DError, which becomes the session's failure. The caller starts the session's timer.
@@ -96,17 +158,34 @@ def request(root: bpy.types.Object, then: Callable[[Analysis], None] | None = No
     key = _key(root)
     stored = stored_cloud.read(root)
     metric = stored.picture.provenance.metric or root.image_to_3d.calibration.calibrated
-    _cache.under_way.add(key)
+    assert key is not None  # it has points, or reading them had raised
+    _analyses.fetch(key, stored.grid, metric, then)
 
-    def done(analysis: Analysis) -> None:
-        _cache.under_way.discard(key)
-        while len(_cache.found) >= _KEPT:
-            del _cache.found[next(iter(_cache.found))]
-        _cache.found[key] = analysis
-        if then is not None:
-            then(analysis)
 
-    session.current().background.run(lambda: analyse(stored.grid(), metric), done)
+def prefetch(root: bpy.types.Object) -> None:
+    """Have it found out soon, for a panel, which must not wait; a photo that cannot be measured is left alone."""
+    key = _key(root)
+    if key is None or not _analyses.to_be_fetched(key):
+        return
+    uid = root.session_uid
+
+    def begin() -> None:
+        wanted = session_uids.find(bpy.data.objects, uid)
+        if wanted is None or _key(wanted) != key or not _analyses.to_be_fetched(key):
+            return
+        try:
+            request(wanted)
+        except ImageTo3DError:
+            _analyses.refused(key)
+            return
+        session.start_timer()
+
+    _soon(begin)
+
+
+def _soon(function: Callable[[], None]) -> None:
+    """Call a function once the panels are drawn."""
+    bpy.app.timers.register(function)
 
 
 def resumed(
@@ -140,26 +219,6 @@ def resumed(
     return then
 
 
-def wish(root: bpy.types.Object) -> None:
-    """Have it found out soon, for a panel, which must not wait; a photo that cannot be measured is left alone."""
-    key = _key(root)
-    if key is None or key in _cache.under_way:
-        return
-    uid = root.session_uid
-
-    def begin() -> None:
-        wanted = session_uids.find(bpy.data.objects, uid)
-        if wanted is not None and _key(wanted) == key:
-            try:
-                request(wanted)
-            except ImageTo3DError:
-                return
-            session.start_timer()
-
-    _cache.under_way.add(key)
-    bpy.app.timers.register(begin)
-
-
 def gravity_of(root: bpy.types.Object, analysis: Analysis) -> Gravity:
     """Gravity as the root stands if it was levelled, else as the picture tells.
 
@@ -175,7 +234,7 @@ def gravity_of(root: bpy.types.Object, analysis: Analysis) -> Gravity:
     return analysis.gravity
 
 
-def _key(root: bpy.types.Object) -> tuple[Any, ...] | None:
+def _key(root: bpy.types.Object) -> Key | None:
     """Changes with the points: the data-block, their number and a sample of their places."""
     if not stored_cloud.measurable(root):
         return None
@@ -192,15 +251,9 @@ def _key(root: bpy.types.Object) -> tuple[Any, ...] | None:
     return data.session_uid, count, sample, tuple(outcome.intrinsics), tuple(outcome.size), tuple(outcome.grid)
 
 
-def forget() -> None:
-    """Drop everything: the file that it belongs to is gone."""
-    _cache.found.clear()
-    _cache.under_way.clear()
-
-
 @bpy.app.handlers.persistent
 def _on_load(*_: Any) -> None:
-    forget()
+    _analyses.forget()
 
 
 HANDLERS = (("load_pre", _on_load),)
@@ -208,4 +261,4 @@ HANDLERS = (("load_pre", _on_load),)
 
 def on_unregister() -> None:
     """Forget everything."""
-    forget()
+    _analyses.forget()

@@ -116,7 +116,7 @@ class IMAGE_TO_3D_PT_rulers(Sidebar, bpy.types.Panel):
             return
         known = analysis.known(root)
         if known is None:
-            analysis.wish(root)
+            analysis.prefetch(root)
         for ruler in found:
             _draw_ruler(layout, context, root, ruler, known)
 

@@ -163,3 +163,79 @@ def test_a_photo_is_told_from_a_linked_one_of_the_same_name(addon, sample_root, 
     for root in (linked, sample_root):
         assert find(bpy.data.objects, root.session_uid) == root
     assert find(bpy.data.objects, 0) is None
+
+
+@pytest.fixture
+def soon(addon, monkeypatch) -> list:
+    """What the panel has asked for, to be done when the test says so: the bpy module has no timers."""
+    asked: list = []
+    monkeypatch.setattr(addon.measuring.analysis, "_soon", asked.append)
+    return asked
+
+
+def test_a_panel_asks_once_and_gets_its_answer(panel, addon, sample_root, soon) -> None:
+    analysis = addon.measuring.analysis
+    for _ in range(3):
+        analysis.prefetch(sample_root)
+    for begin in soon:
+        begin()
+    analysis.prefetch(sample_root)
+    assert len(soon) == 3 and len(analysis._analyses._waiting) == 1
+    panel.session.wait(60)
+    assert analysis.known(sample_root) is not None
+    analysis.prefetch(sample_root)
+    assert len(soon) == 3
+
+
+def test_a_photo_whose_analysis_fails_is_tried_again(panel, addon, sample_root, soon, monkeypatch) -> None:
+    analysis = addon.measuring.analysis
+
+    def fails(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(analysis, "analyse", fails)
+        analysis.prefetch(sample_root)
+        soon.pop()()
+        panel.finish(60)
+    assert "not enough memory" in str(panel.session.failure)
+    analysis.prefetch(sample_root)
+    assert not soon, "not at every redraw"
+    monkeypatch.setattr(analysis, "_PAUSE_SECONDS", 0.0)
+    analysis.prefetch(sample_root)
+    soon.pop()()
+    panel.session.failure = None
+    panel.session.wait(60)
+    assert analysis.known(sample_root) is not None
+
+
+def test_a_photo_that_could_not_be_read_is_tried_again(panel, addon, sample_root, soon, monkeypatch) -> None:
+    from image_to_3d.core import ErrorCode, ImageTo3DError
+
+    analysis = addon.measuring.analysis
+
+    def refuses(*_):
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "Not now.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(analysis.stored_cloud, "read", refuses)
+        analysis.prefetch(sample_root)
+        soon.pop()()
+    monkeypatch.setattr(analysis, "_PAUSE_SECONDS", 0.0)
+    analysis.prefetch(sample_root)
+    soon.pop()()
+    panel.session.wait(60)
+    assert analysis.known(sample_root) is not None
+
+
+def test_everybody_who_asks_gets_the_answer_that_is_on_its_way(panel, addon, sample_root) -> None:
+    answers: list = []
+
+    def stumbles(_) -> None:
+        raise ValueError
+
+    for then in (answers.append, stumbles, answers.append):
+        addon.measuring.analysis.request(sample_root, then)
+    panel.finish(60)
+    assert len(answers) == 2 and answers[0] is answers[1]
+    assert "ValueError" in str(panel.session.failure)
