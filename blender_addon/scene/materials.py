@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import bpy
 
+from . import node_trees
 from .points import COLOUR
 
 NAME = "Image to 3D Points"
 
 
 def points_material() -> bpy.types.Material:
-    """Emission of the colour attribute: a photo already contains its light."""
+    """Shows the colour attribute."""
     return bpy.data.materials.get(NAME) or emission_of(NAME, COLOUR)
 
 
 def emission_of(name: str, colour: str) -> bpy.types.Material:
     """A new material that shows a colour attribute as it is."""
-    material = bpy.data.materials.new(name)
-    if bpy.app.version < (5, 0, 0):
-        material.use_nodes = True  # always on since 5.0, and deprecated there
+    material = node_trees.new_material(name)
     tree = material.node_tree
-    tree.nodes.clear()
     attribute = tree.nodes.new("ShaderNodeAttribute")
     attribute.attribute_type = "GEOMETRY"
     attribute.attribute_name = colour
     attribute.location = (-400, 0)
-    emission = tree.nodes.new("ShaderNodeEmission")
-    emission.location = (-200, 0)
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(attribute.outputs["Color"], emission.inputs["Color"])
-    tree.links.new(emission.outputs["Emission"], output.inputs["Surface"])
+    node_trees.show_shader(tree, node_trees.emission(tree, attribute.outputs["Color"]))
     return material
 
 

@@ -19,9 +19,9 @@ from image_to_3d.blender import points as blender_points
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol.messages import Accepted, Message, UploadScene, cloud_fields
 
+from ..runtime import session_uids
 from . import edits, point_changes
 from . import points as pointcloud
-from .roles import object_with
 from .visible_splats import COLUMNS, SplatInstance, VisibleSplats
 
 
@@ -107,7 +107,7 @@ class ResidentScenes:
         Raises:
             ImageTo3DError: they are gone.
         """
-        points = object_with(instance.object_uid, instance.name, bpy.data.objects)
+        points = session_uids.find(bpy.data.objects, instance.object_uid, instance.name)
         if points is None or points.data is None or points.data.session_uid != instance.uid:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{instance.name} is gone.", "Undo, or press Update.")
         state = edits.state(points)

@@ -33,20 +33,6 @@ def root_of(obj: bpy.types.Object | None) -> bpy.types.Object | None:
     return obj
 
 
-def object_with(uid: int, name: str, objects: bpy.types.bpy_prop_collection) -> bpy.types.Object | None:
-    """The object of that ``session_uid``, which tells it from one of the same name in another file and outlives a new name.
-
-    Args:
-        uid: of the object.
-        name: that it had; where it still has it, it is found at once.
-        objects: to look among, of a scene, a view layer or the file.
-    """
-    found = objects.get(name)
-    if found is None or found.session_uid != uid:
-        found = next((obj for obj in objects if obj.session_uid == uid), None)
-    return found
-
-
 def has_photo(root: bpy.types.Object) -> bool:
     """Whether a root was made from a photo, rather than from a PLY file."""
     recipe = root.image_to_3d.recipe

@@ -10,7 +10,7 @@ import numpy as np
 from image_to_3d.blender.surface import BlenderSurface, stored_uvs
 from image_to_3d.core.imaging.photo_header import Upright
 
-from . import datablocks
+from . import datablocks, node_trees
 from .edits import POINT
 from .points import COLOUR
 from .roles import adopt
@@ -116,11 +116,8 @@ def material(image: bpy.types.Image | None) -> bpy.types.Material:
     for candidate in bpy.data.materials:
         if candidate.name.startswith(_NAME) and candidate.node_tree is not None and _shown(candidate) == image:
             return candidate
-    made = bpy.data.materials.new(_NAME)
-    if bpy.app.version < (5, 0, 0):
-        made.use_nodes = True  # always on since 5.0, and deprecated there
+    made = node_trees.new_material(_NAME)
     tree = made.node_tree
-    tree.nodes.clear()
     if image is None:
         colour = tree.nodes.new("ShaderNodeAttribute")
         colour.attribute_name = COLOUR
@@ -129,11 +126,7 @@ def material(image: bpy.types.Image | None) -> bpy.types.Material:
         colour.image = image
         colour.extension = "EXTEND"
     colour.location = (-500, 0)
-    emission = tree.nodes.new("ShaderNodeEmission")
-    emission.location = (-200, 0)
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(colour.outputs["Color"], emission.inputs["Color"])
-    tree.links.new(emission.outputs["Emission"], output.inputs["Surface"])
+    node_trees.show_shader(tree, node_trees.emission(tree, colour.outputs["Color"]))
     tree.nodes.active = colour
     return made
 

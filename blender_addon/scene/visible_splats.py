@@ -22,9 +22,10 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.cameras.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.protocol.messages import Instance
 
+from ..runtime import session_uids
 from . import edits
 from . import points as pointcloud
-from .roles import object_with, root_of
+from .roles import root_of
 
 COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
 """Attributes that a splat is drawn by."""
@@ -125,7 +126,7 @@ def _visible(
     # A render may begin before anybody was told of the last change.
     names = _may_bring_points(view_layer) if render is not None else _names.of(scene, view_layer)
     for uid, name in names:
-        obj = object_with(uid, name, view_layer.objects)
+        obj = session_uids.find(view_layer.objects, uid, name)
         if obj is None or not visible(_stand_in(obj)) or (_disabled(_stand_in(obj), render) and not disabled):
             continue
         for points, matrix in _instances(obj, render):
@@ -290,7 +291,7 @@ _names, _surfaces = _Names(_may_bring_points), _Names(_surfaces_in)
 def surfaces(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[bpy.types.Object]:
     """The meshes of photos in a view layer, shown or not."""
     for uid, name in _surfaces.of(scene, view_layer):
-        obj = object_with(uid, name, view_layer.objects)
+        obj = session_uids.find(view_layer.objects, uid, name)
         if obj is not None:
             yield obj
 

@@ -21,6 +21,7 @@ from image_to_3d.core.lengths.anchors import Anchor
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95, with_scale
 
+from ...scene import node_trees
 from ...scene.roles import root_of
 from .. import anchors
 
@@ -162,15 +163,9 @@ def material() -> bpy.types.Material:
     made = bpy.data.materials.get(MATERIAL)
     if made is not None:
         return made
-    made = bpy.data.materials.new(MATERIAL)
+    made = node_trees.new_material(MATERIAL)
     made.diffuse_color = _COLOUR
-    if bpy.app.version < (5, 0, 0):
-        made.use_nodes = True  # always on since 5.0, and deprecated there
-    tree = made.node_tree
-    tree.nodes.clear()
-    emission = tree.nodes.new("ShaderNodeEmission")
-    emission.inputs["Color"].default_value = _COLOUR
-    tree.links.new(emission.outputs[0], tree.nodes.new("ShaderNodeOutputMaterial").inputs["Surface"])
+    node_trees.show_shader(made.node_tree, node_trees.emission(made.node_tree, _COLOUR))
     return made
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import bpy
 
+from ...scene import node_trees
 from .light import WITH, WITHOUT
 
 NAME = "Image to 3D Final Picture"
@@ -91,30 +92,23 @@ class _Nodes:
         self._count += 1
         return node
 
-    def _set(self, socket: bpy.types.NodeSocket, value: bpy.types.NodeSocket | float | tuple[float, ...]) -> None:
-        if isinstance(value, bpy.types.NodeSocket):
-            self._tree.links.new(value, socket)
-        else:
-            socket.default_value = value
-
     def render_layers(self, scene: bpy.types.Scene, view_layer: str) -> bpy.types.Node:
         node = self._new("CompositorNodeRLayers")
         node.scene, node.layer = scene, view_layer
         return node
 
-    def math(self, operation: str, *values: bpy.types.NodeSocket | float, clamp: bool = False) -> bpy.types.NodeSocket:
+    def math(self, operation: str, *values: node_trees.Value, clamp: bool = False) -> bpy.types.NodeSocket:
         node = self._new("CompositorNodeMath" if _OWN_NODES else "ShaderNodeMath")
         node.operation, node.use_clamp = operation, clamp
-        for socket, value in zip(node.inputs, values, strict=False):
-            self._set(socket, value)
+        node_trees.feed(self._tree, node.inputs, values)
         return node.outputs[0]
 
     def mix(
         self,
         kind: str,
-        factor: bpy.types.NodeSocket | float,
-        first: bpy.types.NodeSocket | tuple[float, ...],
-        second: bpy.types.NodeSocket | tuple[float, ...],
+        factor: node_trees.Value,
+        first: node_trees.Value,
+        second: node_trees.Value,
     ) -> bpy.types.NodeSocket:
         """Colours; alpha is that of ``first``."""
         if _OWN_NODES:
@@ -126,16 +120,14 @@ class _Nodes:
             sockets = [s for s in node.inputs if s.identifier in {"Factor_Float", "A_Color", "B_Color"}]
             result = next(s for s in node.outputs if s.identifier == "Result_Color")
         node.blend_type = kind
-        for socket, value in zip(sockets, (factor, first, second), strict=True):
-            self._set(socket, value)
+        node_trees.feed(self._tree, sockets, (factor, first, second))
         return result
 
     def over(self, background: bpy.types.NodeSocket, foreground: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
         """Both premultiplied."""
         node = self._new("CompositorNodeAlphaOver")
         behind, before = (node.inputs[1], node.inputs[2]) if _OWN_NODES else (node.inputs[0], node.inputs[1])
-        self._set(behind, background)
-        self._set(before, foreground)
+        node_trees.feed(self._tree, (behind, before), (background, foreground))
         return node.outputs[0]
 
     def show(self, picture: bpy.types.NodeSocket) -> None:
@@ -143,8 +135,8 @@ class _Nodes:
         if not _OWN_NODES:
             if not any(item.in_out == "OUTPUT" for item in self._tree.interface.items_tree):
                 self._tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-            self._set(self._new("NodeGroupOutput").inputs[0], picture)
+            self._tree.links.new(picture, self._new("NodeGroupOutput").inputs[0])
             return
         end = self._new("CompositorNodeComposite")
-        self._set(end.inputs[0], picture)
+        self._tree.links.new(picture, end.inputs[0])
         self._tree.nodes.active = end  # of several, the active one counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...scene import roles
+from ...scene import node_trees, roles
 
 _GREY = 0.5
 _ENLARGED = (
@@ -50,12 +50,8 @@ def _paint(grey: bpy.types.Object) -> None:
 def _material() -> bpy.types.Material:
     made = bpy.data.materials.get(_MATERIAL)
     if made is None:
-        made = bpy.data.materials.new(_MATERIAL)
-        if bpy.app.version < (5, 0, 0):
-            made.use_nodes = True
-        nodes = made.node_tree.nodes
-        nodes.clear()
-        diffuse, output = nodes.new("ShaderNodeBsdfDiffuse"), nodes.new("ShaderNodeOutputMaterial")
+        made = node_trees.new_material(_MATERIAL)
+        diffuse = made.node_tree.nodes.new("ShaderNodeBsdfDiffuse")
         diffuse.inputs["Color"].default_value = (_GREY, _GREY, _GREY, 1.0)
-        made.node_tree.links.new(diffuse.outputs[0], output.inputs["Surface"])
+        node_trees.show_shader(made.node_tree, diffuse.outputs[0])
     return made

@@ -53,30 +53,16 @@ def material() -> bpy.types.Material:
     made = bpy.data.materials.get(NAME)
     if made is not None:
         return made
-    made = bpy.data.materials.new(NAME)
-    if bpy.app.version < (5, 0, 0):
-        made.use_nodes = True  # always on since 5.0, and deprecated there
+    made = node_trees.new_material(NAME)
     made.surface_render_method = "DITHERED"  # blending would need the splats sorted
     tree = made.node_tree
-    tree.nodes.clear()
     link = tree.links.new
 
-    def math_node(operation: str, a: object, b: object = None) -> bpy.types.NodeSocket:
-        node = tree.nodes.new("ShaderNodeMath")
-        node.operation = operation
-        for socket, value in zip(node.inputs, (a, b), strict=False):
-            if isinstance(value, bpy.types.NodeSocket):
-                link(value, socket)
-            elif value is not None:
-                socket.default_value = value
-        return node.outputs[0]
+    def math(operation: str, *values: node_trees.Value) -> bpy.types.NodeSocket:
+        return node_trees.math(tree, operation, *values)
 
     def dot(a: bpy.types.NodeSocket, b: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
-        node = tree.nodes.new("ShaderNodeVectorMath")
-        node.operation = "DOT_PRODUCT"
-        link(a, node.inputs[0])
-        link(b, node.inputs[1])
-        return node.outputs["Value"]
+        return node_trees.vector_math(tree, "DOT_PRODUCT", a, b).outputs["Value"]
 
     entry = tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]  # of the instance: the unit ball
     geometry = tree.nodes.new("ShaderNodeNewGeometry")
@@ -85,22 +71,17 @@ def material() -> bpy.types.Material:
     link(geometry.outputs["Incoming"], to_object.inputs["Vector"])  # by name: 5.3 puts another one first
     ray = to_object.outputs["Vector"]
     along = dot(entry, ray)
-    squared = math_node(
-        "SUBTRACT", dot(entry, entry), math_node("DIVIDE", math_node("MULTIPLY", along, along), dot(ray, ray))
-    )
-    density = math_node("EXPONENT", math_node("MULTIPLY", squared, -0.5 * CUT * CUT))
+    squared = math("SUBTRACT", dot(entry, entry), math("DIVIDE", math("MULTIPLY", along, along), dot(ray, ray)))
+    density = math("EXPONENT", math("MULTIPLY", squared, -0.5 * CUT * CUT))
     opacity = _instance_attribute(tree, "opacity").outputs["Fac"]
-    front = math_node("SUBTRACT", 1.0, geometry.outputs["Backfacing"])
-    alpha = math_node("MULTIPLY", math_node("MULTIPLY", density, opacity), front)
+    front = math("SUBTRACT", 1.0, geometry.outputs["Backfacing"])
+    alpha = math("MULTIPLY", math("MULTIPLY", density, opacity), front)
 
-    emission = tree.nodes.new("ShaderNodeEmission")
-    link(_instance_attribute(tree, COLOUR).outputs["Color"], emission.inputs["Color"])
+    emission = node_trees.emission(tree, _instance_attribute(tree, COLOUR).outputs["Color"])
     transparent = tree.nodes.new("ShaderNodeBsdfTransparent")
     mix = tree.nodes.new("ShaderNodeMixShader")
-    link(alpha, mix.inputs[0])
-    link(transparent.outputs[0], mix.inputs[1])
-    link(emission.outputs[0], mix.inputs[2])
-    link(mix.outputs[0], tree.nodes.new("ShaderNodeOutputMaterial").inputs["Surface"])
+    node_trees.feed(tree, mix.inputs, (alpha, transparent.outputs[0], emission))
+    node_trees.show_shader(tree, mix.outputs[0])
     return made
 
 
