@@ -10,6 +10,7 @@ from PIL import Image
 
 from image_to_3d.catalogue import ENGINES, EngineInfo
 from image_to_3d.cli import main
+from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.io.depth import load_depth
 
 
@@ -22,6 +23,10 @@ class Ramp:
         del options
 
     def disparity(self, photo, progress=None):
+        if "bug" in photo.name:
+            raise ZeroDivisionError("in the engine")
+        if "forbidden" in photo.name:
+            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "The licence was not accepted.", "Accept it.")
         return np.linspace(2, 7, photo.height, dtype=np.float32)[:, None].repeat(photo.width, 1)
 
     def predict(self, photo, depth=None, progress=None):
@@ -104,6 +109,23 @@ def test_a_bad_photo_does_not_stop_the_others(ramp, photo, tmp_path, capsys):
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [r["status"] for r in reports] == ["error", "ok"]
     assert reports[0]["error"]["code"] == "image_unreadable"
+
+
+def test_a_defect_of_an_engine_ends_its_photo_and_not_the_others(ramp, photo, tmp_path, capsys):
+    bad = tmp_path / "bug.png"
+    bad.write_bytes(photo.read_bytes())
+    assert main(["depth", str(bad), str(photo), "-o", str(tmp_path / "out"), "--engine", "ramp", "--json"]) == 1
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["status"] for r in reports] == ["error", "ok"]
+    assert reports[0]["error"]["code"] == "engine_failed" and "ZeroDivisionError" in reports[0]["error"]["message"]
+
+
+def test_what_stops_every_photo_is_said_once(ramp, photo, tmp_path, capsys):
+    bad = [tmp_path / f"forbidden-{i}.png" for i in range(3)]
+    for path in bad:
+        path.write_bytes(photo.read_bytes())
+    assert main(["depth", *map(str, bad), "-o", str(tmp_path / "out"), "--engine", "ramp"]) == 3
+    assert capsys.readouterr().err.splitlines() == ["image-to-3d: The licence was not accepted. Accept it."]
 
 
 def test_missing_weights_are_one_sentence_and_exit_code_3(photo, tmp_path, monkeypatch, capsys):

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
-from .options import add_engine_options
-from .photos import Input, check_one_depth_file, find_photos, load_depth_for, load_photo
-from .predict import make_engine
+from ..core.errors import ErrorCode, ImageTo3DError
+from .batch import Report, work_through
+from .options import add_engine_options, choose_engine, engine_pool, photo_options
+from .photos import Input, check_one_depth_file, depth_file_for, find_photos
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..engines.base import Engine
-    from ..io.photo import Photo
-
-log = logging.getLogger(__name__)
+    from ..engines.pool import EnginePool
+    from ..pipeline import DepthEstimate
 
 KINDS = {
     "heatmap": "coloured picture, near is bright",
@@ -79,54 +70,6 @@ def _threads(text: str) -> int:
     return value
 
 
-@dataclass(frozen=True, eq=False)
-class DepthEstimate:
-    """What an engine knows about the depth of a photo.
-
-    Attributes:
-        values: (H, W) float32 at the photo's size: planar depth in metres if ``metric``, else disparity (larger is nearer);
-            NaN is unknown.
-        metric: which of the two.
-        seconds: wall time per stage.
-        warnings: sentences for a person.
-    """
-
-    values: NDArray[np.float32]
-    metric: bool
-    seconds: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def inverse_depth(self) -> NDArray[np.floating]:
-        """(H, W): larger is nearer in both cases."""
-        from ..core.depth.depth_maps import inverse_depth
-
-        return inverse_depth(self.values) if self.metric else self.values
-
-
-def estimate_depth(
-    engine: Engine, photo: Photo, depth: NDArray[np.float32] | None, progress: ProgressLine
-) -> DepthEstimate:
-    """Depth of a photo by any engine: the disparity of engines that have one, else the front layer of their Gaussians.
-
-    Raises:
-        ImageTo3DError: from the engine.
-    """
-    import numpy as np
-
-    from ..core.depth.depth_maps import inverse_depth, resample_inverse_depth
-    from ..engines.base import DisparityEngine
-
-    start = time.perf_counter()
-    if isinstance(engine, DisparityEngine):
-        disparity = engine.disparity(photo, progress)
-        return DepthEstimate(disparity, False, {"network": time.perf_counter() - start})
-    prediction = engine.predict(photo, depth, progress)
-    coarse = inverse_depth(prediction.cloud.depth_image(0))
-    with np.errstate(divide="ignore"):
-        fine = (1.0 / resample_inverse_depth(coarse, photo.height, photo.width)).astype(np.float32)
-    return DepthEstimate(fine, True, prediction.seconds, prediction.warnings)
-
-
 def run(args: argparse.Namespace) -> int:
     """Work through the photos; 0 if all were done, 1 if some failed."""
     inputs = find_photos(args.photos)
@@ -135,50 +78,43 @@ def run(args: argparse.Namespace) -> int:
         import torch
 
         torch.set_num_threads(args.threads)
-    engine = make_engine(args)
-    failed = 0
-    for position, item in enumerate(inputs, 1):
-        name = item.path.name if len(inputs) == 1 else f"[{position}/{len(inputs)}] {item.path.name}"
-        try:
-            with ProgressLine(name, quiet=args.json or args.verbose > 0) as progress:
-                report = depth_of_file(engine, item, args, progress)
-        except Cancelled:
-            raise
-        except ImageTo3DError as error:
-            if error.code is ErrorCode.WEIGHTS_MISSING:
-                raise
-            failed += 1
-            report = {
-                "photo": str(item.path),
-                "status": "error",
-                "engine": engine.info.name,
-                "error": {"code": error.code.value, "message": error.message, "hint": error.hint},
-            }
-        _tell(report, args.json)
-    return 1 if failed else 0
+    pool = engine_pool(args)
+    engine = choose_engine(args, pool)
+    return work_through(
+        inputs, args, engine, lambda item, progress: depth_of_file(pool, engine, item, args, progress), _tell
+    )
 
 
-def depth_of_file(engine: Engine, item: Input, args: argparse.Namespace, progress: ProgressLine) -> dict[str, Any]:
+def depth_of_file(
+    pool: EnginePool, engine: str, item: Input, args: argparse.Namespace, progress: ProgressLine
+) -> Report:
     """One photo → its files; returns the report of ``--json``.
 
     Raises:
         ImageTo3DError: whatever goes wrong with this photo.
     """
+    from ..pipeline import estimate_depth
+
     start = time.perf_counter()
     stem = args.output / item.output
-    photo = load_photo(item.path, args)
     # Whether depth is metric is known only afterwards, but the heat map's name is always the same: better to refuse early.
     _refuse_existing([_with_suffix(stem, ".heatmap.png")], args.overwrite)
-    depth = load_depth_for(item.path, photo, args)
-    estimate = estimate_depth(engine, photo, depth, progress)
+    estimate = estimate_depth(
+        item.path,
+        depth_file_for(item.path, args),
+        pool=pool,
+        engine=engine,
+        options=photo_options(args),
+        progress=progress,
+    )
     outputs = output_files(stem, estimate.metric, args.write)
     _refuse_existing(list(outputs.values()), args.overwrite)
-    write_depth_files(outputs, estimate, photo, args.legend)
+    write_depth_files(outputs, estimate, args.legend)
     seconds = {**estimate.seconds, "total": time.perf_counter() - start}
     return {
         "photo": str(item.path),
         "status": "ok",
-        "engine": engine.info.name,
+        "engine": estimate.engine,
         "metric": estimate.metric,
         "seconds": {stage: round(duration, 4) for stage, duration in seconds.items()},
         "outputs": {kind: str(path) for kind, path in outputs.items()},
@@ -209,7 +145,7 @@ def _refuse_existing(files: list[Path], overwrite: bool) -> None:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{file} exists already.", "Use --overwrite to replace it.")
 
 
-def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, photo: Photo, legend: bool) -> None:
+def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, legend: bool) -> None:
     """Write the files of :func:`output_files`.
 
     Raises:
@@ -233,7 +169,7 @@ def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, photo: 
         if "heatmap" in outputs:
             write_png(outputs["heatmap"], picture)
         if "side-by-side" in outputs:
-            write_png(outputs["side-by-side"], side_by_side(photo.pixels, picture))
+            write_png(outputs["side-by-side"], side_by_side(estimate.photo.pixels, picture))
     if "npy" in outputs:
         write_depth_npy(outputs["npy"], estimate.values)
     if "png" in outputs:
@@ -242,15 +178,8 @@ def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, photo: 
         write_depth_exr(outputs["exr"], estimate.values)
 
 
-def _tell(report: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(report), flush=True)
-        return
-    if report["status"] == "error":
-        print(f"{report['photo']}: {report['error']['message']} {report['error']['hint']}".rstrip(), file=sys.stderr)
-        return
-    for warning in report["warnings"]:
-        print(f"{report['photo']}: {warning}", file=sys.stderr)
+def _tell(report: Report) -> None:
+    """One line about a photo."""
     quantity = "depth in metres" if report["metric"] else "relative inverse depth"
     files = ", ".join(report["outputs"].values())
     print(f"{report['photo']} → {files}  {quantity}, {report['seconds']['total']:.2f} s", flush=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .options import add_engine_options
-from .photos import load_depth_for, load_photo
-from .predict import make_engine
+from .options import add_engine_options, choose_engine, engine_pool, photo_options
+from .photos import depth_file_for
 
 if TYPE_CHECKING:
     from ..core.cloud.gaussians import GaussianCloud
@@ -125,12 +124,19 @@ def load_cloud(args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
 
 
 def _cloud_of_photo(path: Path, args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
-    photo = load_photo(path, args)
-    depth = load_depth_for(path, photo, args)
-    prediction = make_engine(args).predict(photo, depth)
+    from ..pipeline import predict
+
+    pool = engine_pool(args)
+    prediction = predict(
+        path,
+        depth_file_for(path, args),
+        pool=pool,
+        engine=choose_engine(args, pool),
+        options=photo_options(args),
+    )
     for sentence in prediction.warnings:
         print(sentence, file=sys.stderr)
-    return prediction.cloud, photo.heading_deg
+    return prediction.cloud, prediction.photo.heading_deg
 
 
 @dataclass(frozen=True)

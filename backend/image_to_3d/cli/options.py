@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from ..catalogue import ENGINES
 
 if TYPE_CHECKING:
-    from ..engines.base import EngineOptions
+    from ..engines.pool import EnginePool
+    from ..pipeline import PhotoOptions
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +44,32 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     photo.add_argument("--resize-depth", action="store_true", help="stretch a depth map of another size to the photo's")
 
 
-def engine_options(args: argparse.Namespace) -> EngineOptions:
-    """The options of :func:`add_engine_options` as an engine takes them."""
+def engine_pool(args: argparse.Namespace) -> EnginePool:
+    """Where the engines of :func:`add_engine_options` come from."""
     from ..engines.base import EngineOptions
+    from ..engines.pool import EnginePool
 
-    return EngineOptions(args.device, args.precision, args.checkpoint)
+    return EnginePool(EngineOptions(args.device, args.precision, args.checkpoint, checkpoint_of=args.engine))
+
+
+def choose_engine(args: argparse.Namespace, pool: EnginePool) -> str:
+    """The engine of the command line, ready to work; says which one ``auto`` took.
+
+    Raises:
+        ImageTo3DError: see :meth:`~image_to_3d.engines.pool.EnginePool.use`.
+    """
+    name = pool.resolve(args.engine, args.depth is not None)
+    if args.engine == "auto":
+        print(f"Engine: {name}", file=sys.stderr)
+    with pool.use(name):  # what is missing is said once, before the first photo
+        return name
+
+
+def photo_options(args: argparse.Namespace) -> PhotoOptions:
+    """What the options say about the photo."""
+    from ..pipeline import PhotoOptions
+
+    return PhotoOptions(args.focal_mm, args.fov, args.resize_depth)
 
 
 def positive(text: str) -> float:

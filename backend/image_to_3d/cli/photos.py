@@ -9,16 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..file_kinds import DEPTHS, PHOTOS, kind_of, suffixes
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..io.photo import Photo
 
 
 @dataclass(frozen=True)
@@ -91,30 +84,13 @@ def _distinct(found: dict[Path, Path]) -> list[Input]:
     return inputs
 
 
-def load_photo(path: Path, args: argparse.Namespace) -> Photo:
-    """Decode a photo and give it the focal length of ``--focal-mm`` or ``--fov``.
+def depth_file_for(photo: Path, args: argparse.Namespace) -> Path | None:
+    """The file of ``--depth`` that belongs to a photo; None without the option.
 
     Raises:
-        ImageTo3DError: see :func:`image_to_3d.io.photo.load_photo`.
+        ImageTo3DError: ``image_unreadable`` if a folder was given that holds none.
     """
-    from ..io import photo
-
-    return photo.load_photo(path).with_focal(args.focal_mm, args.fov)
-
-
-def load_depth_for(photo_path: Path, photo: Photo, args: argparse.Namespace) -> NDArray[np.float32] | None:
-    """The depth map of ``--depth`` that belongs to a photo: (H, W) metres, NaN = unknown; None without the option.
-
-    Raises:
-        ImageTo3DError: ``image_unreadable``, ``image_too_large``, or ``bad_request`` if it cannot be stretched to the photo.
-    """
-    if args.depth is None:
-        return None
-    from ..engines.depth_map import stretch_to_photo
-    from ..io.depth import load_depth
-
-    depth = load_depth(_beside(Path(args.depth), photo_path))
-    return stretch_to_photo(depth, photo) if args.resize_depth else depth
+    return None if args.depth is None else _beside(Path(args.depth), photo)
 
 
 def _beside(depth: Path, photo: Path) -> Path:

@@ -35,12 +35,15 @@ class EngineOptions:
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         checkpoint: path of a weights file, or None to look in the usual places.
         preferred: the engine that ``auto`` stands for with a bare photo; ``auto`` leaves the choice to the registry.
+        checkpoint_of: the engine, or ``auto``, beside which the checkpoint was named: of engines that are chosen later it is only
+            for the one that :func:`~image_to_3d.catalogue.owner_of_checkpoint` says.
     """
 
     device: str = "auto"
     precision: str = "auto"
     checkpoint: str | None = None
     preferred: str = "auto"
+    checkpoint_of: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
