@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.measuring import point_near
+from image_to_3d.core.surfaces import levelling
 from image_to_3d.core.surfaces.room import LaserHit, laser, laser_along_axes
 
 from .. import analysis, scale, stored_cloud
@@ -48,7 +49,7 @@ def shoot(
     if directions != "AXES":
         hits["normal"] = laser(found.grid, start, _BARE, None, found.planes)
     if directions != "NORMAL":
-        rotation = levelled_axes(root, found, required=directions == "AXES")
+        rotation = _axes_of(root, found, required=directions == "AXES")
         if rotation is not None:
             right, down, forward = rotation
             ways |= {"left": -right, "right": right, "up": -down, "down": down, "forward": forward, "back": -forward}
@@ -89,7 +90,7 @@ def shoot(
     return made
 
 
-def levelled_axes(root: bpy.types.Object, found: Analysis, required: bool) -> NDArray[np.float64] | None:
+def _axes_of(root: bpy.types.Object, found: Analysis, required: bool) -> NDArray[np.float64] | None:
     """Rotation (3, 3), camera frame → right, down and forward of the levelled room.
 
     Of a levelled root the axes are those of Blender's world; else gravity as the picture tells, and the camera's own heading.
@@ -102,12 +103,8 @@ def levelled_axes(root: bpy.types.Object, found: Analysis, required: bool) -> ND
         right, forward, up = (stored_cloud.direction_to_camera_frame(root, axis) for axis in world)
         return np.stack([right, -up, forward])
     try:
-        gravity = analysis.gravity_of(root, found)
+        return levelling.levelled_axes(analysis.gravity_of(root, found).up)
     except ImageTo3DError:
         if required:
             raise
         return None
-    down = -gravity.up
-    forward = np.array([0.0, 0.0, 1.0]) - down[2] * down
-    forward /= np.linalg.norm(forward)
-    return np.stack([np.cross(down, forward), down, forward])

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from image_to_3d.core import ImageTo3DError, Intrinsics
+from image_to_3d.core.surfaces.inspection import azimuth
 from image_to_3d.core.surfaces.levelling import (
     camera_angles,
     find_gravity,
     gravity_from_angles,
     level,
     level_from_points,
+    levelled_axes,
+    looks_straight,
     up_from_angles,
 )
 from image_to_3d.core.surfaces.planes import angle_between, find_planes, fit_plane
@@ -272,3 +275,21 @@ def test_rendered_living_room_with_gaps_is_levelled(shared: Path) -> None:
     gravity = find_gravity(find_planes(grid), grid)
     assert abs(gravity.roll_deg) < 1 and abs(gravity.pitch_deg) < 3
     assert 0.3 < level(gravity).camera_height_m < 0.6
+
+
+@given(pitch=st.floats(-90, 90), roll=st.floats(-180, 180))
+def test_axes_of_the_level_are_a_rotation_whichever_way_the_camera_looks(pitch: float, roll: float) -> None:
+    up = up_from_angles(pitch, roll)
+    right, down, forward = axes = levelled_axes(up)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-9)
+    assert np.linalg.det(axes) == pytest.approx(1)
+    np.testing.assert_allclose(down, -up, atol=1e-9)
+    assert looks_straight(up) == (np.cos(np.radians(pitch)) < 0.02)
+    if not looks_straight(up):
+        assert abs(right[2]) < 1e-9 and forward[2] > 0, "ahead is where the camera looks"
+    np.testing.assert_allclose(levelled_axes(3 * up), axes, atol=1e-12)
+
+
+def test_a_camera_that_looks_straight_down_has_the_pictures_upper_edge_ahead() -> None:
+    np.testing.assert_allclose(levelled_axes((0, 0, -1)), [(1, 0, 0), (0, 0, 1), (0, -1, 0)], atol=1e-12)
+    assert azimuth(np.array([1.0, 0, 0]), np.array([0, 0, -1.0]), 0.0) is None, "no compass tells where that heads"

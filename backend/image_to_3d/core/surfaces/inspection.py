@@ -12,6 +12,7 @@ from ..errors import ErrorCode, ImageTo3DError
 from ..imaging.colour import srgb8_to_linear
 from ..lengths.calibration import Scale
 from ..lengths.measuring import CONFIDENCE_95
+from .levelling import levelled_axes, looks_straight
 from .planes import Plane, angle_between, fit_plane
 from .surface import Array, Float64, Mask, SurfaceGrid
 
@@ -94,15 +95,11 @@ def azimuth(normal: Array, up: Array, heading_deg: float) -> float | None:
         up: (3,) against gravity, camera frame.
         heading_deg: compass direction of the camera's view, clockwise from north (EXIF GPSImgDirection).
     """
-    forward = np.array([0.0, 0.0, 1.0]) - up[2] * np.asarray(up, np.float64)
     level = np.asarray(normal, np.float64) - float(normal @ up) * up
-    if np.linalg.norm(level) < 0.01 or np.linalg.norm(forward) < 0.01:
+    if np.linalg.norm(level) < 0.01 or looks_straight(up):
         return None
-    right = np.cross(forward, up)
-    turn = float(
-        np.degrees(np.arctan2(level @ right / np.linalg.norm(right), level @ forward / np.linalg.norm(forward)))
-    )
-    return (heading_deg + turn) % 360.0
+    right, _, forward = levelled_axes(up)
+    return (heading_deg + float(np.degrees(np.arctan2(level @ right, level @ forward)))) % 360.0
 
 
 def box_polygon(corner: Array, opposite: Array) -> Float64:

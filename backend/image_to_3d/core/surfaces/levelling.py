@@ -27,6 +27,8 @@ _PITCH_SD_DEG, _ROLL_SD_DEG = 35.0, 12.0
 _AMBIGUOUS = 0.75
 _MIN_SUPPORT = 0.015
 _CLOSE_UP_M = 0.35
+_STRAIGHT = 0.02
+"""Sine of the angle to the vertical below which a camera heads nowhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,30 @@ def up_from_angles(pitch_deg: float, roll_deg: float) -> Float64:
     """Inverse of :func:`camera_angles`: the unit vector (3,) against gravity in the camera frame."""
     pitch, roll = np.radians(pitch_deg), np.radians(roll_deg)
     return np.array([-np.sin(roll) * np.cos(pitch), -np.cos(roll) * np.cos(pitch), np.sin(pitch)])
+
+
+def looks_straight(up: Array) -> bool:
+    """Whether a camera in whose frame ``up`` (3,) points against gravity looks straight down or up, so that it heads nowhere."""
+    x, y, z = up
+    return float(np.hypot(x, y)) < _STRAIGHT * float(np.linalg.norm((x, y, z)))
+
+
+def levelled_axes(up: Array) -> Float64:
+    """The axes of the levelled frame with the camera's own heading.
+
+    Where the camera looks straight down or up, the picture's upper edge is ahead.
+
+    Args:
+        up: (3,) against gravity, camera frame.
+
+    Returns:
+        (3, 3), rows right, down and forward in the camera frame: the rotation camera frame → levelled frame.
+    """
+    down = -np.asarray(up, np.float64) / np.linalg.norm(up)
+    ahead = np.array([0.0, -1.0, 0.0]) if looks_straight(up) else np.array([0.0, 0.0, 1.0])
+    forward = ahead - float(ahead @ down) * down
+    forward /= np.linalg.norm(forward)
+    return np.stack([np.cross(down, forward), down, forward])
 
 
 def _no_evidence(why: str, hint: str) -> ImageTo3DError:
@@ -297,12 +323,7 @@ def level_from_points(points: Array, align_wall: Plane | None = None, covariance
 
 
 def _levelling(up: Float64, height: float, height_sd: float, sd_deg: float, align_wall: Plane | None) -> Levelling:
-    down = -up
-    forward = np.array([0.0, 0.0, 1.0]) - down[2] * down
-    if np.linalg.norm(forward) < 0.02:  # straight down or up: the picture's upper edge is ahead
-        forward = np.array([0.0, -1.0, 0.0]) + down[1] * down
-    forward /= np.linalg.norm(forward)
-    rotation = np.stack([np.cross(down, forward), down, forward])
+    rotation = levelled_axes(up)
     if align_wall is not None:
         normal = rotation @ align_wall.normal
         if abs(normal[1]) > 0.2:
