@@ -5,7 +5,7 @@ This file only registers. Arithmetic lives in the bundled package ``image_to_3d`
 
 from __future__ import annotations
 
-from . import preferences, properties, translations
+from . import preferences, properties, sidebar, translations
 from .backend import installation
 from .backend import panel as backend_panel
 from .backend.operators import connection as connection_operators
@@ -26,7 +26,6 @@ from .measuring.planes import operators as planes_operators
 from .measuring.planes import panel as planes_panel
 from .measuring.planes import report as planes_report
 from .photos import info, session
-from .photos import panel as photos_panel
 from .photos.operators import depth_map, find_photo, generate, import_photos, queue
 from .rendering import engine
 from .rendering.compositing import operators as compositing_operators
@@ -56,7 +55,7 @@ _MODULES = (
     installing_operators,
     splat_files_operators,
     import_photos,
-    photos_panel,
+    sidebar,
     analysis,
     levelling_operators,
     calibration_operators,

@@ -16,10 +16,11 @@ from image_to_3d.protocol.messages import EngineState
 from .. import preferences, translations
 from ..photos import session
 from ..runtime import tasks
-from ..ui.widgets import Sidebar, draw_failure, draw_remedy, fact, lines
+from ..ui.widgets import Sidebar, fact, lines
 from . import installation, recovery
 from .process import find_command
 from .recovery import Remedy
+from .recovery_widgets import draw_buttons, draw_failure, draw_remedy
 
 LOG_LINES = 6
 GLANCE_SECONDS = 1.0
@@ -174,7 +175,7 @@ def draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         )
         lines(layout, context, text, "PACKAGE")
     if tasks.current() is None:
-        recovery.draw(layout, recovery.for_private_state())
+        draw_buttons(layout, recovery.for_private_state())
 
 
 def draw_notice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -1,11 +1,10 @@
-"""What a person can do about a failure: words without commands to type, and buttons. Panels draw them with :func:`draw`."""
+"""What a person can do about a failure: words without commands to type, and buttons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d import __version__
@@ -60,7 +59,7 @@ FETCH_HINT = n_("Get Weights shows the licence and fetches them after you have a
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to say about a failure and which buttons to offer. Words are English; :func:`draw` translates them."""
+    """What to say about a failure and which buttons to offer. Words are English; panels translate them."""
 
     message: str
     hint: str
@@ -205,18 +204,3 @@ def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
     if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
         return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
     return ()
-
-
-_LETTERS = 15
-"""That a button of half the sidebar's width holds, as wide as the sidebar opens."""
-
-
-def draw(layout: bpy.types.UILayout, buttons: tuple[Button, ...]) -> None:
-    """The buttons, two in a row where their words are short."""
-    short = all(len(iface_(button.text)) <= _LETTERS for button in buttons)
-    columns = 2 if short and len(buttons) > 1 else 1
-    grid = layout.grid_flow(row_major=True, columns=columns, even_columns=True, align=True)
-    for button in buttons:
-        operator = grid.operator(button.operator, text=iface_(button.text), icon=button.icon, translate=False)
-        for name, value in button.properties.items():
-            setattr(operator, name, value)

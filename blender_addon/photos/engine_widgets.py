@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_n as n_
 
 from .. import preferences, translations
 from ..backend import engine_catalogue, recovery
+from ..backend.recovery_widgets import draw_buttons
 from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
 from . import session
@@ -39,7 +40,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
         column.label(text=text, icon="CHECKMARK" if ready else "ERROR", translate=False)
         if recovery.can_fetch(engine):
             lines(layout, context, recovery.FETCH_HINT)
-            recovery.draw(layout, (recovery.weights(engine.name),))
+            draw_buttons(layout, (recovery.weights(engine.name),))
         elif not ready and engine.note:
             lines(layout, context, translations.sentence(engine.note))
     if engine is not None or recipe.engine != "auto":  # what is not connected decides for itself

@@ -8,7 +8,6 @@ import unicodedata
 import bpy
 
 from .. import translations
-from ..backend import installation, recovery
 
 
 class Sidebar:
@@ -17,25 +16,6 @@ class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Image to 3D"
-
-
-def draw_failure(layout: bpy.types.UILayout, context: bpy.types.Context, failure: Exception) -> bpy.types.UILayout:
-    """What went wrong, what to do, and buttons that do it; the box, for more."""
-    box = layout.box()
-    draw_remedy(box, context, recovery.remedy(failure))
-    return box
-
-
-def draw_remedy(
-    layout: bpy.types.UILayout, context: bpy.types.Context, found: recovery.Remedy, icon: str = "ERROR"
-) -> None:
-    """A sentence, a hint, and the buttons that go with them."""
-    lines(layout, context, found.message, icon)
-    if found.hint:
-        lines(layout, context, found.hint)
-    if recovery.COPY_COMMAND in found.buttons:
-        lines(layout, context, installation.command_line(), "CONSOLE")
-    recovery.draw(layout, found.buttons)
 
 
 def lines(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:

@@ -6,7 +6,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, FloatProperty, IntProperty
 
-from ..ui import widgets
+from ..backend.recovery_widgets import draw_failure
+from ..ui.widgets import Sidebar
 from . import live
 
 
@@ -54,7 +55,7 @@ class LivePreviewSettings(bpy.types.PropertyGroup):
     )
 
 
-class IMAGE_TO_3D_PT_live_preview(widgets.Sidebar, bpy.types.Panel):
+class IMAGE_TO_3D_PT_live_preview(Sidebar, bpy.types.Panel):
     """Switch and settings of the live preview."""
 
     bl_label = "Live Preview"
@@ -87,7 +88,7 @@ class IMAGE_TO_3D_PT_live_preview(widgets.Sidebar, bpy.types.Panel):
                 )
                 layout.label(text=text, icon="IMAGE_DATA", translate=False)
         if failure is not None:
-            widgets.draw_failure(layout, context, failure)
+            draw_failure(layout, context, failure)
 
 
 def _draw_switch(header: bpy.types.Header, context: bpy.types.Context) -> None:

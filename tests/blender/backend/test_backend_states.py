@@ -153,7 +153,7 @@ def remote(addon: ModuleType, address: str, key: str) -> None:
 def shown(addon: ModuleType, failure: Exception) -> drawn.Drawn:
     """What the main panel shows of a failure; every button in it can be pressed, and nothing has to be typed."""
     layout = drawn.Drawn()
-    addon.ui.widgets.draw_failure(layout, drawn.context(bpy), failure)
+    addon.backend.recovery_widgets.draw_failure(layout, drawn.context(bpy), failure)
     assert layout.buttons, f"no button for: {failure}"
     for name in layout.buttons:
         family, _, operator = name.partition(".")
@@ -174,19 +174,19 @@ def test_missing_when_a_photo_is_asked_for(quiet: ModuleType, panel_without_back
     panel_without_backend.choose_sample()
     panel_without_backend.press()
     panel_without_backend.finish()
-    assert "image_to_3d.install_backend" in shown(quiet, quiet.session.current().failure).buttons
+    assert "image_to_3d.install_backend" in shown(quiet, quiet.photos.session.current().failure).buttons
 
 
 def test_the_order_of_the_search(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find, settings = quiet.backend_process.find_command, quiet.backend_process.BackendSettings
+    find, settings = quiet.backend.process.find_command, quiet.backend.process.BackendSettings
     program = tmp_path / "image-to-3d"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    monkeypatch.setattr(quiet.backend_process, "EXECUTABLE", "image-to-3d")
+    monkeypatch.setattr(quiet.backend.process, "EXECUTABLE", "image-to-3d")
     monkeypatch.setenv("PATH", str(tmp_path))
     private = (sys.executable, "-m", "private")
     assert find(settings()).origin == "path"
-    assert find(settings(private=private)) == quiet.backend_process.Command(private, "private")
+    assert find(settings(private=private)) == quiet.backend.process.Command(private, "private")
     monkeypatch.setenv("IMAGE_TO_3D_BACKEND", f'"{sys.executable}" -m variable')
     assert find(settings(private=private)).parts == (sys.executable, "-m", "variable")
     assert find(settings(command=f'"{sys.executable}" -m mine', private=private)).origin == "preference"
@@ -212,7 +212,7 @@ def test_one_that_stops_while_it_starts(quiet: ModuleType) -> None:
 
 
 def test_one_that_does_not_come_up(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet.backend_process, "START_SECONDS", 0.5)
+    monkeypatch.setattr(quiet.backend.process, "START_SECONDS", 0.5)
     quiet.preferences.get().command = f'"{sys.executable}" -c "import time; time.sleep(3)"'
     said = shown(quiet, test_connection(quiet))
     assert "did not start within" in said.text and "image_to_3d.restart_backend" in said.buttons
@@ -304,7 +304,7 @@ def test_stop_without_an_address_is_refused_with_a_sentence(quiet: ModuleType) -
         assert test_connection(quiet) is None
         remote(quiet, "", "")
         assert bpy.ops.image_to_3d.stop_backend() == {"CANCELLED"}
-        assert "address of the other computer is missing" in str(quiet.session.current().failure)
+        assert "address of the other computer is missing" in str(quiet.photos.session.current().failure)
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def _key_of(home: Path) -> str:
 def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
-    quiet.session.current().failure = ImageTo3DError(
+    quiet.photos.session.current().failure = ImageTo3DError(
         ErrorCode.WEIGHTS_MISSING, "No weights.", "image-to-3d weights fetch"
     )
     assert not bpy.ops.image_to_3d.fetch_weights.poll(), "the terms are not known yet"
@@ -390,10 +390,10 @@ def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
         )
         assert "shows the licence" in said.text and "image_to_3d.fetch_weights" in said.buttons
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp") == {"CANCELLED"}
-        assert quiet.session.current().failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
+        assert quiet.photos.session.current().failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
         bpy.context.preferences.system.use_online_access = False
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp", accepted=True) == {"CANCELLED"}
-        assert "may not use the network" in str(quiet.session.current().failure)
+        assert "may not use the network" in str(quiet.photos.session.current().failure)
 
 
 def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
@@ -429,11 +429,11 @@ def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
 
     recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
-    job = quiet.jobs.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
-    quiet.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
+    quiet.photos.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
     said = shown(quiet, job.failure)
     assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
-    quiet.session.current().failed.clear()
+    quiet.photos.session.current().failed.clear()
 
 
 def test_preferences_draw(quiet: ModuleType) -> None:

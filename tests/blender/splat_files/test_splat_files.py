@@ -158,7 +158,7 @@ def test_the_panel_names_the_file_at_work_and_says_when_it_was_written(addon, se
 
     def panel() -> str:
         layout = drawn.Drawn()
-        addon.photos.panel.IMAGE_TO_3D_PT_main.draw(type("P", (), {"layout": layout}), drawn.context(bpy))
+        addon.sidebar.IMAGE_TO_3D_PT_main.draw(type("P", (), {"layout": layout}), drawn.context(bpy))
         return layout.text
 
     held = threading.Event()

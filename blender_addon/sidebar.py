@@ -8,16 +8,17 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode
 
-from ..backend import recovery
-from ..backend.panel import draw_notice
-from ..measuring import accuracy
-from ..measuring.scale import metres_text
-from ..scene import display
-from ..scene.properties import Recipe
-from ..scene.roles import has_photo
-from ..ui.widgets import Sidebar, draw_failure, fact, lines, warn
-from . import engine_widgets, photo_widgets, queue_widgets, session
-from .operators.generate import IMAGE_TO_3D_OT_generate
+from .backend import recovery
+from .backend.panel import draw_notice
+from .backend.recovery_widgets import draw_buttons, draw_failure
+from .measuring import accuracy
+from .measuring.scale import metres_text
+from .photos import engine_widgets, photo_widgets, queue_widgets, session
+from .photos.operators.generate import IMAGE_TO_3D_OT_generate
+from .scene import display
+from .scene.properties import Recipe
+from .scene.roles import has_photo
+from .ui.widgets import Sidebar, fact, lines, warn
 
 
 class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
@@ -185,7 +186,7 @@ def _offer_sharp(layout: bpy.types.UILayout) -> None:
     """The button for what the warning of the built-in engine recommends, where its weights are missing."""
     welcome = session.current().welcome
     if welcome is not None and any(e.name == "sharp" and recovery.can_fetch(e) for e in welcome.engines):
-        recovery.draw(layout, (recovery.weights("sharp"),))
+        draw_buttons(layout, (recovery.weights("sharp"),))
 
 
 def _product(lengths: list[str]) -> str:
