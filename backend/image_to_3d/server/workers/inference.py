@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 import psutil
 
 from ...core.errors import Cancelled, ErrorCode, ImageTo3DError
-from ...engines.base import Engine, EngineOptions
+from ...engines.base import EngineOptions
+from ...engines.pool import EnginePool
 from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
 from ...protocol.wire import decode_request, encode
 from ..prediction import predict
@@ -55,8 +56,7 @@ class InferenceWorker:
 
     def __init__(self, link: Link, options: EngineOptions) -> None:
         self._link = link
-        self._options = options
-        self._engines: dict[tuple[str, str], Engine] = {}
+        self._pool = EnginePool(options)
         self._cancelled: set[int] = set()
         self._waiting: list[tuple[int, list[bytes]]] = []
 
@@ -77,12 +77,7 @@ class InferenceWorker:
         elif tag is Tag.QUIT:
             raise EOFError
         elif tag is Tag.UNLOAD:
-            self._unload()
-
-    def _unload(self) -> None:
-        for engine in self._engines.values():
-            engine.unload()
-        self._engines.clear()
+            self._pool.unload()
 
     def _answer(self, key: int, output: str, header: bytes) -> None:
         message_id, request = decode_request([header], self._link.open)
@@ -104,14 +99,14 @@ class InferenceWorker:
         reply: Message
         poisoned = False
         try:
-            reply = predict(request, self._engine, progress, output, self._options)
+            reply = predict(request, self._pool, progress, output)
         except ImageTo3DError as error:
             reply = error_reply(error)
         except (EOFError, BrokenPipeError):
             raise
         except Exception as error:
             if is_out_of_memory(error):
-                self._unload()
+                self._pool.unload()
                 reply = out_of_memory("photo", "Close other programs or use a smaller engine.")
             else:
                 log.exception("job %d failed", key)
@@ -120,18 +115,6 @@ class InferenceWorker:
         self._link.reply(key, message_id, reply, output, last=poisoned)
         if poisoned:
             raise EOFError
-
-    def _engine(self, name: str, precision: str) -> Engine:
-        """The engine, kept warm between photos; others are unloaded to make room."""
-        from ...engines.registry import create_engine
-
-        wanted = (name, precision)
-        if wanted not in self._engines:
-            self._unload()
-            checkpoint = self._options.checkpoint if name == "sharp" else None  # the option names SHARP's weights
-            options = EngineOptions(self._options.device, precision, checkpoint)
-            self._engines[wanted] = create_engine(name, options)
-        return self._engines[wanted]
 
 
 def _engine_failed(error: Exception) -> ErrorReply:
