@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from image_to_3d.cli import main
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError, Provenance
 from image_to_3d.core.cloud.background_fill import invented
 from image_to_3d.core.cloud.lifting import lift
-from image_to_3d.engines.base import Prediction
+from image_to_3d.engines.base import EngineOptions, Prediction
 from image_to_3d.io.ply import read_ply
 from image_to_3d.io.splat import read_splat
 from image_to_3d.web import worker
@@ -28,9 +29,11 @@ class Step:
     info = EngineInfo("step", "for tests", metric=False, implementation=f"{__name__}:Step")
     started: threading.Event = threading.Event()
     made, unloaded = 0, 0
+    options = EngineOptions()
 
-    def __init__(self, options: object) -> None:
+    def __init__(self, options: EngineOptions) -> None:
         type(self).made += 1
+        type(self).options = options
 
     def predict(self, photo, depth=None, progress=None) -> Prediction:
         self.started.set()
@@ -94,6 +97,26 @@ def test_the_engine_is_kept_and_only_the_last_results(step, tmp_path, monkeypatc
     names = [shop.make(Order(photo(tmp_path), "step"), lambda *_: None).name for _ in range(3)]
     assert step.made == 1 and step.unloaded == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == set(names[1:])
+
+
+def test_a_checkpoint_that_was_named_for_another_engine_stays_away(step, tmp_path) -> None:
+    """It was taken for the engine's own weights, found unfit, and the person was told to delete it."""
+    shop = Workshop(tmp_path / "out", EngineOptions(checkpoint=str(tmp_path / "sharp.pt")))
+    shop.make(Order(photo(tmp_path), "step"), lambda *_: None)
+    assert step.options.checkpoint is None
+    shop = Workshop(tmp_path / "out", EngineOptions(checkpoint=str(tmp_path / "step.pt"), checkpoint_of="step"))
+    shop.make(Order(photo(tmp_path), "step"), lambda *_: None)
+    assert step.options.checkpoint == str(tmp_path / "step.pt")
+
+
+def test_an_idle_engine_is_unloaded_and_comes_back(step, tmp_path) -> None:
+    shop = Workshop(tmp_path / "out", idle_seconds=0.1)
+    shop.make(Order(photo(tmp_path), "step"), lambda *_: None)
+    deadline = time.monotonic() + 5
+    while step.unloaded == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert step.unloaded == 1 and shop.pool.loaded == ""
+    assert shop.make(Order(photo(tmp_path), "step"), lambda *_: None).ply.is_file() and step.made == 2
 
 
 def test_cancelling_stops_the_engine_and_leaves_nothing(step, tmp_path) -> None:

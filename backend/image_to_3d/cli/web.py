@@ -40,16 +40,17 @@ def _port(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from ..engines.registry import resolve
+    from ..engines.base import EngineOptions
+    from ..engines.pool import EnginePool
 
-    resolve(args.engine, checkpoint=args.checkpoint)
+    options = EngineOptions(args.device, args.precision, args.checkpoint, checkpoint_of=args.engine)
+    EnginePool(options).resolve(args.engine)
     if importlib.util.find_spec("gradio") is None:
         raise ImageTo3DError(
             ErrorCode.ENGINE_FAILED,
             "The page in the browser needs Gradio, which is not installed.",
             "Install it: pip install 'image-to-3d[web]'",
         )
-    from ..engines.base import EngineOptions
     from ..web import app
 
     def on_address(address: str) -> None:
@@ -64,6 +65,5 @@ def run(args: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     with tempfile.TemporaryDirectory(prefix="image-to-3d-web-") as folder:
-        options = EngineOptions(args.device, args.precision, args.checkpoint)
         app.serve(Path(folder), args.host, args.port, options, args.engine, on_address)
     return 0

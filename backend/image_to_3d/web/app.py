@@ -30,15 +30,13 @@ _POLICY = (
 """The browser asks no other computer for anything, whatever a library's page would like to load."""
 
 
-def make_app(
-    workshop: Workshop, only_loopback: bool = True, engine: str = "auto", checkpoint: str | None = None
-) -> FastAPI:
+def make_app(workshop: Workshop, only_loopback: bool = True, engine: str = "auto") -> FastAPI:
     """The application.
 
     Args:
         workshop: makes the results; its folder is served.
         only_loopback: refuse requests that name another host, as pages of other sites make them after rebinding their name.
-        engine, checkpoint: see :func:`page.build`.
+        engine: see :func:`page.build`.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -66,7 +64,7 @@ def make_app(
 
     return gr.mount_gradio_app(
         app,
-        page.build(workshop, engine, checkpoint),
+        page.build(workshop, engine),
         path="/",
         allowed_paths=[str(workshop.folder)],
         max_file_size="256mb",
@@ -107,7 +105,7 @@ def serve(
             f"The page cannot be served at {host}:{port}: {error.strerror}.",
             "Choose another --port.",
         ) from None
-    app = make_app(Workshop(folder, options), host in LOOPBACK, engine, options.checkpoint)
+    app = make_app(Workshop(folder, options), host in LOOPBACK, engine)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     shown = f"[{host}]" if ":" in host else host
     on_address(f"http://{shown}:{listener.getsockname()[1]}/")

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ..catalogue import STAGES
-from ..engines.registry import engine_states
+from ..engines.registry import EngineReadiness
 from ..file_kinds import DEPTHS, suffixes
 from .worker import Made, Order, Work, Workshop
 
@@ -27,22 +27,21 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monos
 """With the computer's own fonts: the default ones would be asked for elsewhere."""
 
 
-def engine_choices(checkpoint: str | None = None) -> list[tuple[str, str]]:
+def engine_choices(states: list[EngineReadiness]) -> list[tuple[str, str]]:
     """(words, name) of every engine, with what keeps it from running."""
     choices = [("Automatic: the best one that is ready", "auto")]
-    for state in engine_states(checkpoint):
+    for state in states:
         why = "" if state.state == "ready" else f" ({state.state.replace('_', ' ')})"
         choices.append((f"{state.info.name}: {state.info.summary}{why}", state.info.name))
     return choices
 
 
-def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = None) -> gr.Blocks:
+def build(workshop: Workshop, engine: str = "auto") -> gr.Blocks:
     """The page.
 
     Args:
         workshop: makes the results.
         engine: chosen at first.
-        checkpoint: weights that a person named.
     """
     running: dict[str, Work] = {}
 
@@ -97,7 +96,9 @@ def build(workshop: Workshop, engine: str = "auto", checkpoint: str | None = Non
                     make = gr.Button("Make 3D", variant="primary", elem_id="make")
                     cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
                 status = gr.HTML(_status("Drop a photo."), elem_id="status", elem_classes="image-to-3d-status")
-                chosen = gr.Dropdown(engine_choices(checkpoint), value=engine, label="Engine", elem_id="engine")
+                chosen = gr.Dropdown(
+                    engine_choices(workshop.pool.states()), value=engine, label="Engine", elem_id="engine"
+                )
                 mm35 = gr.Number(
                     label="Focal length, mm (35 mm equivalent)", info="0: what the camera wrote into the photo",
                     value=0, minimum=0, maximum=2000, elem_id="focal",

@@ -13,22 +13,24 @@ from pathlib import Path
 import numpy as np
 
 from ..core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
-from ..core.cloud.background_fill import invented, with_fill
+from ..core.cloud.background_fill import invented
 from ..core.cloud.filtering import merged
 from ..core.depth.heat_maps import cloud_heat_map
-from ..engines.base import Engine, EngineOptions, Prediction, Progress
-from ..engines.registry import create_engine, resolve
-from ..io.depth import load_depth
+from ..engines.base import EngineOptions, Progress
+from ..engines.pool import EnginePool
 from ..io.heat_map_pictures import with_legend
 from ..io.images import write_png
-from ..io.photo import Photo, load_photo
+from ..io.photo import Photo
 from ..io.ply import write_ply
 from ..io.splat import write_splat
+from ..pipeline import PhotoOptions, Prediction, failure, predict
 
 VIEWED = 400_000
 """Gaussians that the viewer gets at most: what the graphics of a laptop draw smoothly. The PLY holds all."""
 KEPT = 12
 """Results whose files are kept; older ones go."""
+IDLE_SECONDS = 600.0
+"""After so long without a photo the engine is unloaded."""
 _NETWORK_SHARE = 0.85
 
 
@@ -79,12 +81,17 @@ class Workshop:
     Args:
         folder: for results; what was made is below ``folder / Made.name``.
         options: device, precision, checkpoint.
+        idle_seconds: after so long without a photo the engine gives its memory back; None: never.
+
+    Attributes:
+        pool: of the engines.
     """
 
-    def __init__(self, folder: Path, options: EngineOptions | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: EngineOptions | None = None, idle_seconds: float | None = IDLE_SECONDS
+    ) -> None:
         self.folder = folder
-        self._options = options or EngineOptions()
-        self._engine: tuple[str, Engine] | None = None
+        self.pool = EnginePool(options, idle_seconds)
         self._kept: list[str] = []
         self._at_work = threading.Lock()
 
@@ -103,44 +110,38 @@ class Workshop:
             self._at_work.release()
 
     def _make(self, order: Order, progress: Progress) -> Made:
-        progress("decode", 0.0)
-        photo = load_photo(order.photo).with_focal(order.mm35)
-        depth = None if order.depth is None else load_depth(order.depth)
-        engine = self._engine_for(resolve(order.engine, depth is not None, self._options.checkpoint))
-        prediction = engine.predict(photo, depth, lambda stage, share: progress(stage, _NETWORK_SHARE * share))
+        prediction = predict(
+            order.photo,
+            order.depth,
+            pool=self.pool,
+            engine=order.engine,
+            options=PhotoOptions(order.mm35),
+            fill=order.fill,
+            progress=lambda stage, share: progress(stage, _NETWORK_SHARE * share),
+        )
         progress("write", _NETWORK_SHARE)
-        cloud = with_fill(prediction.cloud, order.fill)
+        cloud = prediction.cloud
         name = secrets.token_hex(8)
         place = self.folder / name
         place.mkdir(parents=True)
-        stem = Path(photo.name).stem or "photo"
+        stem = Path(prediction.photo.name).stem or "photo"
         try:
             made = Made(
                 name, place / f"{stem}.heatmap.png", place / "scene.splat", place / "camera.json", place / f"{stem}.ply",
-                _facts(engine, prediction, cloud), _warnings(photo, prediction),
+                _facts(prediction), prediction.warnings,
             )  # fmt: skip
             write_png(made.heat_map, heat_map_of(cloud, order.legend))
             progress("write", 0.9)
             write_ply(made.ply, cloud)
             progress("write", 0.95)
             write_splat(made.splats, merged(cloud, VIEWED) if cloud.grid is not None else cloud)
-            made.camera.write_text(json.dumps(viewer_camera(cloud, photo)), "utf-8")
+            made.camera.write_text(json.dumps(viewer_camera(cloud, prediction.photo)), "utf-8")
             progress("write", 1.0)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
         self._keep(name)
         return made
-
-    def _engine_for(self, name: str) -> Engine:
-        if self._engine is not None and self._engine[0] == name:
-            return self._engine[1]
-        if self._engine is not None:
-            self._engine[1].unload()
-            self._engine = None
-        engine = create_engine(name, self._options)
-        self._engine = (name, engine)
-        return engine
 
     def _keep(self, name: str) -> None:
         self._kept.append(name)
@@ -175,19 +176,16 @@ def viewer_camera(cloud: GaussianCloud, photo: Photo) -> dict[str, float]:
     }
 
 
-def _facts(engine: Engine, prediction: Prediction, cloud: GaussianCloud) -> tuple[str, ...]:
+def _facts(prediction: Prediction) -> tuple[str, ...]:
+    cloud = prediction.cloud
     z = cloud.positions[:, 2]
     added = int(invented(cloud).sum())
     unit = "m" if cloud.provenance.metric else "m (not metric: calibrate)"
     filled = f", {added:,} of them filled in behind edges" if added else ""
     return (
-        f"Engine {engine.info.name} on {prediction.device}, {sum(prediction.seconds.values()):.1f} s.",
+        f"Engine {prediction.engine} on {prediction.device}, {prediction.seconds['total']:.1f} s.",
         f"{len(cloud):,} Gaussians{filled}; from {z.min():.2f} to {z.max():.2f} {unit}.",
     )
-
-
-def _warnings(photo: Photo, prediction: Prediction) -> tuple[str, ...]:
-    return tuple(warning for warning in (*prediction.warnings, photo.focal.warning()) if warning)
 
 
 class Work:
@@ -226,12 +224,8 @@ class Work:
             self.made = workshop.make(order, self._progress)
         except Cancelled:
             self._given_up.set()
-        except ImageTo3DError as error:
-            self.failure = error
         except Exception as error:  # a defect of an engine must not leave the page waiting
-            self.failure = ImageTo3DError(
-                ErrorCode.ENGINE_FAILED, f"The engine failed on this photo: {type(error).__name__}: {error}.", ""
-            )
+            self.failure = failure(error)
 
     def _progress(self, stage: str, fraction: float) -> None:
         if self._given_up.is_set():
