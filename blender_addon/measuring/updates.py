@@ -5,28 +5,28 @@ from __future__ import annotations
 import bpy
 
 from image_to_3d.core.depth.relative_depth import AffineInverseDepth
-from image_to_3d.core.lengths.reapply import Again, Measured
+from image_to_3d.core.lengths.reapply import MeasurementState, Reapplied
 
 from ..photos import update_hooks
 from .calibration import logic as calibration
 from .levelling import logic as levelling
 
 
-def measured_of(root: bpy.types.Object) -> Measured | None:
+def measured_of(root: bpy.types.Object) -> MeasurementState | None:
     """What has to be done again when a photo is made anew; None if nothing was measured."""
     state = root.image_to_3d.calibration
-    wish = levelling.wish_of(root)
-    if not state.calibrated and wish is None:
+    request = levelling.level_request_of(root)
+    if not state.calibrated and request is None:
         return None
     a, b = root.image_to_3d.outcome.inverse_depth
     affine = AffineInverseDepth(a, b) if a > 0 else None
     known = calibration.known_of(root) if state.calibrated else ()
-    return Measured(known, state.bend, state.factor, affine, wish)
+    return MeasurementState(known, state.bend, state.factor, affine, request)
 
 
-def _after_update(scene: bpy.types.Scene, root: bpy.types.Object, again: Again | None, updated: bool) -> None:
-    if again is not None:
-        calibration.write_again(scene, root, again)
+def _after_update(scene: bpy.types.Scene, root: bpy.types.Object, reapplied: Reapplied | None, updated: bool) -> None:
+    if reapplied is not None:
+        calibration.write_reapplied(scene, root, reapplied)
     if updated:
         calibration.remeasure_later(scene, root)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from image_to_3d.catalogue import STAGES, scale_sd
 from image_to_3d.core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError
 from image_to_3d.core.depth.heat_maps import cloud_heat_map
-from image_to_3d.core.lengths.reapply import Again, Measured, measure_again
+from image_to_3d.core.lengths.reapply import MeasurementState, Reapplied, reapply_measurements
 from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
 from image_to_3d.protocol.schema import SchemaError
@@ -57,11 +57,11 @@ class Arrival:
 
     Attributes:
         photo: what goes into the scene.
-        again: calibration and levelling of the photo that was made anew; None where nothing was measured.
+        reapplied: calibration and levelling of the photo that was made anew; None where nothing was measured.
     """
 
     photo: PhotoResult
-    again: Again | None = None
+    reapplied: Reapplied | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Job:
     fields: dict[str, Any] = field(default_factory=dict)
     depth_path: str = ""
     root: int = 0
-    measured: Measured | None = None
+    measured: MeasurementState | None = None
     number: int = field(default_factory=lambda: next(_numbers))
     ticket: int = 0
     stage: str = "read"
@@ -157,11 +157,13 @@ class Job:
     def prepare(self, reply: Message) -> Arrival | HeatMapArrival:
         """Everything about the answer that costs time. Client's thread."""
         result, cloud = self._cloud(reply)
-        again = None
+        reapplied = None
         if self.measured is not None and cloud.grid is not None:
             sd = scale_sd(cloud.provenance.engine, cloud.provenance.metric)
-            cloud, again = measure_again(cloud, self.measured, sd)
-        return Arrival(photo_result.from_cloud(cloud, result, self.recipe, self.metres_per_unit, self.source), again)
+            cloud, reapplied = reapply_measurements(cloud, self.measured, sd)
+        return Arrival(
+            photo_result.from_cloud(cloud, result, self.recipe, self.metres_per_unit, self.source), reapplied
+        )
 
     def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:
         if not isinstance(reply, Result):

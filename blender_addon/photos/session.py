@@ -456,7 +456,7 @@ class Session:
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(arrival.photo, seconds=job.elapsed), drafted, root)
-        update_hooks.tell(scene, built.root, arrival.again, updated=root is not None)
+        update_hooks.tell(scene, built.root, arrival.reapplied, updated=root is not None)
         self.last_root = built.root.name
         self.job = None
         yield

@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 import bpy
 
-from image_to_3d.core.lengths.reapply import Again, Measured
+from image_to_3d.core.lengths.reapply import MeasurementState, Reapplied
 
-before_update: list[Callable[[bpy.types.Object], Measured | None]] = []
+before_update: list[Callable[[bpy.types.Object], MeasurementState | None]] = []
 """Called with the root before its photo is sent: what was measured in it, for the new cloud; None for nothing."""
-after_update: list[Callable[[bpy.types.Scene, bpy.types.Object, Again | None, bool], None]] = []
+after_update: list[Callable[[bpy.types.Scene, bpy.types.Object, Reapplied | None, bool], None]] = []
 """Called with scene and root once the result is in the scene, with what became of what was measured, and whether the photo was
 there before."""
 
 
-def measured_of(root: bpy.types.Object) -> Measured | None:
+def measured_of(root: bpy.types.Object) -> MeasurementState | None:
     """What was measured in a photo that is about to be made anew."""
     return next((found for remember in before_update if (found := remember(root)) is not None), None)
 
 
-def tell(scene: bpy.types.Scene, root: bpy.types.Object, again: Again | None, updated: bool) -> None:
+def tell(scene: bpy.types.Scene, root: bpy.types.Object, reapplied: Reapplied | None, updated: bool) -> None:
     """A result is in the scene."""
     for function in after_update:
-        function(scene, root, again, updated)
+        function(scene, root, reapplied, updated)

@@ -85,7 +85,7 @@ def _new_root(scene: bpy.types.Scene, photo: PhotoResult) -> bpy.types.Object:
 
 
 def reshape(
-    scene: bpy.types.Scene, root: bpy.types.Object, points: BlenderPoints, kept: NDArray[np.intp], bend: float
+    scene: bpy.types.Scene, root: bpy.types.Object, points: BlenderPoints, kept: NDArray[np.intp], shift: float
 ) -> None:
     """Give the points below a root another shape, and the surface the same; objects, materials and further attributes stay.
 
@@ -94,7 +94,7 @@ def reshape(
         root: of a photo.
         points: in the units that it was made in.
         kept: (N,) which of the old points they are.
-        bend: 1/z' = 1/z + bend for the vertices of the surface, 1/m.
+        shift: 1/z' = 1/z + shift for the vertices of the surface, 1/m.
     """
     found = by_role(root)
     fresh = pointcloud.create(f"{root.name} Points", points, next(iter(root.users_collection), scene.collection))
@@ -102,7 +102,7 @@ def reshape(
     datablocks.swap(found["POINTS"], fresh.data, fresh)
     outcome = root.image_to_3d.outcome
     if "SURFACE" in found:
-        surfaces.bend(found["SURFACE"].data, bend * outcome.metres_per_unit, points.far)
+        surfaces.shift_inverse_depth(found["SURFACE"].data, shift * outcome.metres_per_unit, points.far)
     outcome.points, outcome.extent = len(points), points.extent_m
     outcome.backend_scene = ""  # the backend has the old shape
     display.apply(root)

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from image_to_3d.blender.surface import BlenderSurface, stored_uvs
+from image_to_3d.core.depth.relative_depth import inverse_depth_divisor
 from image_to_3d.core.imaging.photo_header import Upright
 
 from . import datablocks, node_trees
@@ -94,20 +95,20 @@ def put(
     return adopt(made, root, "SURFACE")
 
 
-def bend(data: bpy.types.Mesh, per_unit: float, farthest: float) -> None:
-    """Move the vertices along their rays, 1/y' = 1/y + bend.
+def shift_inverse_depth(data: bpy.types.Mesh, shift: float, farthest: float) -> None:
+    """Move the vertices along their rays, 1/y' = 1/y + shift.
 
     Args:
         data: made by :func:`mesh_in_steps`.
-        per_unit: the bend, per Blender unit.
+        shift: 1 / Blender unit.
         farthest: what would come to lie farther away stops there, Blender units.
     """
     places = np.empty(3 * len(data.vertices), np.float32)
     data.vertices.foreach_get("co", places)
     places = places.reshape(-1, 3).astype(np.float64)
     depth = np.maximum(places[:, 1], 1e-9)
-    bent = 1.0 / np.maximum(1.0 / depth + per_unit, 1.0 / farthest)
-    data.vertices.foreach_set("co", (places * (bent / depth)[:, None]).astype(np.float32).reshape(-1))
+    divisor = np.fmax(inverse_depth_divisor(depth, shift), depth / farthest)
+    data.vertices.foreach_set("co", (places / divisor[:, None]).astype(np.float32).reshape(-1))
     data.update()
 
 

@@ -236,7 +236,7 @@ def calibrated(
     """
     from .. import catalogue
     from ..core.lengths.calibration import engine_scale
-    from ..core.lengths.known_lengths import Known, bent, solve
+    from ..core.lengths.known_lengths import Known, shift_grid, solve
     from ..core.lengths.measuring import point_at
     from ..core.surfaces.planes import find_planes
 
@@ -253,7 +253,9 @@ def calibrated(
     if metric:
         return grid, solution.scale
     # Planes and gravity are looked for in true metres.
-    return bent(grid, solution.bend).scaled(solution.scale.factor), replace(solution.scale, factor=1.0)
+    return shift_grid(grid, solution.inverse_depth_shift).scaled(solution.scale.factor), replace(
+        solution.scale, factor=1.0
+    )
 
 
 def _tilt_and_azimuth(plane: Plane, measured: Measured) -> tuple[float | None, float | None]:

@@ -1,4 +1,4 @@
-"""Known lengths in Blender: they scale the root and, where depth is relative, bend what hangs below it."""
+"""Known lengths in Blender: they scale the root and, where depth is relative, shift the inverse depth of what hangs below it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.anchors import anchor
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.known_lengths import Solution
-from image_to_3d.core.lengths.reapply import Again, KnownAnchors, bend_cloud, level_again, solve_on
+from image_to_3d.core.lengths.reapply import AnchoredLength, Reapplied, level_as_requested, shift_cloud, solve_on
 from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
@@ -27,25 +27,31 @@ from ..levelling import logic as levelling
 from ..planes import report as plane_report
 
 
-def known_of(root: bpy.types.Object) -> tuple[KnownAnchors, ...]:
+def known_of(root: bpy.types.Object) -> tuple[AnchoredLength, ...]:
     """The known lengths of a root."""
     get = anchors.get_anchor
-    return tuple(KnownAnchors(get(k.start), get(k.end), k.metres) for k in root.image_to_3d.calibration.known)
+    return tuple(AnchoredLength(get(k.start), get(k.end), k.metres) for k in root.image_to_3d.calibration.known)
 
 
-def write_again(scene: bpy.types.Scene, root: bpy.types.Object, again: Again) -> None:
-    """Calibrate and level a root whose photo was made anew, as :func:`~image_to_3d.core.lengths.reapply.measure_again` says."""
+def write_reapplied(scene: bpy.types.Scene, root: bpy.types.Object, reapplied: Reapplied) -> None:
+    """Calibrate and level a root whose photo was made anew.
+
+    Args:
+        scene: of the root.
+        root: of the photo.
+        reapplied: of :func:`~image_to_3d.core.lengths.reapply.reapply_measurements`.
+    """
     bpy.context.view_layer.update()
     state, outcome = root.image_to_3d.calibration, root.image_to_3d.outcome
     state.bend = 0.0
-    if again.solution is not None:
-        _record(root, known_of(root), again.solution)
-        _size(scene, root, again.solution.scale.factor)
-        if again.solution.bend:
+    if reapplied.solution is not None:
+        _record(root, known_of(root), reapplied.solution)
+        _size(scene, root, reapplied.solution.scale.factor)
+        if reapplied.solution.inverse_depth_shift:
             outcome.backend_scene = ""  # the backend has the shape before
-    if again.levelling is not None:
-        levelling.apply_again(root, again.levelling)
-    outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *again.warnings])
+    if reapplied.levelling is not None:
+        levelling.reapply(root, reapplied.levelling)
+    outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *reapplied.warnings])
     _reach(scene, root)
 
 
@@ -78,7 +84,7 @@ def add(
         ImageTo3DError: see :func:`calibrate`.
     """
     start, end = (anchor(found.grid, place) for place in places)
-    calibrate(root, scene, found, (*known_of(root), KnownAnchors(start, end, metres)))
+    calibrate(root, scene, found, (*known_of(root), AnchoredLength(start, end, metres)))
 
 
 def drop(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, index: int) -> None:
@@ -91,7 +97,7 @@ def drop(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, index:
     calibrate(root, scene, found, known[:index] + known[index + 1 :])
 
 
-def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, known: Sequence[KnownAnchors]) -> None:
+def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, known: Sequence[AnchoredLength]) -> None:
     """Calibrate with known lengths; without any, as the engine made it. One undo step, now or when the shape is ready.
 
     Raises:
@@ -111,25 +117,25 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
                 _write_known(root, known, (0.0,))
                 bpy.ops.ed.undo_push(message="Known Length")
             raise
-    if not solution.bend:
+    if not solution.inverse_depth_shift:
         _finish(scene, root, known, solution)
         return
-    stored, wish = stored_cloud.read(root, everything=True), levelling.wish_of(root)
+    stored, request = stored_cloud.read(root, everything=True), levelling.level_request_of(root)
     points_uid = roles.points_of(root).data.session_uid
 
     def work() -> _Shape:
-        return _bend(stored, solution, wish)
+        return _shift(stored, solution, request)
 
-    def bent(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
+    def shifted(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
         points = roles.points_of(root)
         if points is None or points.data.session_uid != points_uid:  # deleted or made anew meanwhile
             return
-        build.reshape(scene, root, shape.points, shape.kept, solution.bend)
-        root.image_to_3d.calibration.bend += solution.bend
+        build.reshape(scene, root, shape.points, shape.kept, solution.inverse_depth_shift)
+        root.image_to_3d.calibration.bend += solution.inverse_depth_shift
         _finish(scene, root, known, solution, shape.levelling)
         remeasure_later(scene, root)
 
-    session.current().background.run(work, analysis.resumed(scene, root, bent))
+    session.current().background.run(work, analysis.resumed(scene, root, shifted))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,14 +145,14 @@ class _Shape:
     levelling: Levelling | None
 
 
-def _bend(stored: stored_cloud.StoredPoints, solution: Solution, wish: levelling.LevelWish | None) -> _Shape:
+def _shift(stored: stored_cloud.StoredPoints, solution: Solution, request: levelling.LevelRequest | None) -> _Shape:
     """Everything about another shape that costs time. Background thread."""
     before = stored.cloud()
-    after = bend_cloud(before, solution.bend)
+    after = shift_cloud(before, solution.inverse_depth_shift)
     stood = None
-    if wish is not None:
+    if request is not None:
         try:
-            stood = level_again(SurfaceGrid.from_cloud(after), wish, True)
+            stood = level_as_requested(SurfaceGrid.from_cloud(after), request, True)
         except ImageTo3DError:
             stood = None  # it stands as before
     kept = np.flatnonzero(np.isin(stored.picture.cells, after.cells()))
@@ -156,7 +162,7 @@ def _bend(stored: stored_cloud.StoredPoints, solution: Solution, wish: levelling
 def _finish(
     scene: bpy.types.Scene,
     root: bpy.types.Object,
-    known: Sequence[KnownAnchors],
+    known: Sequence[AnchoredLength],
     solution: Solution,
     stood: Levelling | None = None,
 ) -> None:
@@ -164,22 +170,22 @@ def _finish(
     _record(root, known, solution)
     _size(scene, root, solution.scale.factor)
     if stood is not None:
-        levelling.apply_again(root, stood)
+        levelling.reapply(root, stood)
     _reach(scene, root)
     dimensions.refresh(root, scene)
-    if not solution.bend and len(root.image_to_3d.inspection.planes):  # their areas have changed
+    if not solution.inverse_depth_shift and len(root.image_to_3d.inspection.planes):  # their areas have changed
         remeasure_later(scene, root)
     bpy.ops.ed.undo_push(message="Calibrate" if known else "Remove Calibration")
 
 
-def _record(root: bpy.types.Object, known: Sequence[KnownAnchors], solution: Solution) -> None:
+def _record(root: bpy.types.Object, known: Sequence[AnchoredLength], solution: Solution) -> None:
     state, worth = root.image_to_3d.calibration, solution.scale
     state.calibrated = bool(known)
     state.factor, state.relative_sd, state.lateral_share = worth.factor, worth.relative_sd, worth.lateral_share
     _write_known(root, known, worth.residuals_m or (0.0,) * len(known))
 
 
-def _write_known(root: bpy.types.Object, known: Sequence[KnownAnchors], residuals: Sequence[float]) -> None:
+def _write_known(root: bpy.types.Object, known: Sequence[AnchoredLength], residuals: Sequence[float]) -> None:
     stored = root.image_to_3d.calibration.known
     stored.clear()
     for length, residual in zip(known, residuals, strict=True):

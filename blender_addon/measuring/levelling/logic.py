@@ -11,7 +11,7 @@ from mathutils import Matrix, Quaternion
 from image_to_3d.blender import points as blender_points
 from image_to_3d.blender.levelling import matrix_of, stand
 from image_to_3d.core.lengths.anchors import Anchor
-from image_to_3d.core.lengths.reapply import LevelWish
+from image_to_3d.core.lengths.reapply import LevelRequest
 from image_to_3d.core.surfaces import levelling as core
 
 from .. import anchors
@@ -22,15 +22,15 @@ _SAME_ANGLE = np.radians(0.05)
 _SAME_HEIGHT_M = 0.001
 
 
-def wish_of(root: bpy.types.Object) -> LevelWish | None:
+def level_request_of(root: bpy.types.Object) -> LevelRequest | None:
     """How a root was levelled; None if it was not."""
     state = root.image_to_3d.levelling
     if not state.levelled:
         return None
-    return LevelWish(state.method, state.aligned, tuple(anchors.get_anchor(point) for point in state.points))
+    return LevelRequest(state.method, state.aligned, tuple(anchors.get_anchor(point) for point in state.points))
 
 
-def apply_again(root: bpy.types.Object, levelling: core.Levelling) -> None:
+def reapply(root: bpy.types.Object, levelling: core.Levelling) -> None:
     """Stand a levelled root as a new levelling says, and keep how a person has moved and turned it since.
 
     Differences that nobody sees leave it where it is.

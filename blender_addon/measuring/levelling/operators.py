@@ -7,7 +7,7 @@ import numpy as np
 from bpy.props import BoolProperty, FloatVectorProperty
 
 from image_to_3d.core.lengths.anchors import anchor
-from image_to_3d.core.lengths.reapply import LevelWish, level_again
+from image_to_3d.core.lengths.reapply import LevelRequest, level_as_requested
 
 from .. import stored_cloud
 from ..active_photo import OnPhoto, later, shown_root
@@ -30,10 +30,10 @@ class IMAGE_TO_3D_OT_level(OnPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Look for floor and walls; the timer does the rest."""
-        wish = LevelWish("FLOOR", self.align)
+        request = LevelRequest("FLOOR", self.align)
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            logic.apply(root, level_again(found.grid, wish, found.metric, found.planes))
+            logic.apply(root, level_as_requested(found.grid, request, found.metric, found.planes))
 
         return later(self, context, work, "Level to Floor")
 
@@ -60,8 +60,8 @@ class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
         align = self.align
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            wish = LevelWish("POINTS", align, tuple(anchor(found.grid, place) for place in places))
-            logic.apply(root, level_again(found.grid, wish, found.metric, found.planes), wish.points)
+            request = LevelRequest("POINTS", align, tuple(anchor(found.grid, place) for place in places))
+            logic.apply(root, level_as_requested(found.grid, request, found.metric, found.planes), request.points)
 
         return later(self, context, work, "Level by Three Points")
 

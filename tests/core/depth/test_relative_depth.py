@@ -17,8 +17,12 @@ from image_to_3d.core.depth.relative_depth import (
     assume_typical_distance,
     at_camera_height,
     change_inverse_depth,
+    inverse_depth_divisor,
 )
 from image_to_3d.core.lengths.calibration import calibrate_disparity
+from image_to_3d.core.lengths.known_lengths import shift_grid
+from image_to_3d.core.lengths.reapply import shift_cloud
+from image_to_3d.core.surfaces.surface import SurfaceGrid
 from image_to_3d.io.depth import load_depth
 from image_to_3d.io.photo import load_photo
 
@@ -183,3 +187,19 @@ def test_right_angles_and_floor_of_the_sample_room_leave_only_the_camera_height_
 def test_a_wall_without_floor_is_at_the_typical_distance():
     affine = assume(np.full((48, 64), 2.0), K)
     assert "middle" in affine.assumption
+
+
+@given(z=st.floats(0.1, 100), shift=st.floats(-2, 2), alpha=st.floats(0.1, 10))
+def test_the_divisor_gives_the_inverse_depth_that_was_asked_for(z: float, shift: float, alpha: float) -> None:
+    divisor = float(inverse_depth_divisor(np.array(z), shift, alpha))
+    wanted = alpha / z + shift
+    if wanted > 0.002 * alpha / z:
+        assert z / divisor == pytest.approx(1 / wanted)
+    elif wanted <= 0:
+        assert np.isnan(divisor), "at infinity, or beyond"
+
+
+def test_points_and_their_grid_shift_alike() -> None:
+    depth = _slanted_depth()
+    cloud, grid = shift_cloud(_cloud(depth), -0.1), shift_grid(SurfaceGrid.from_cloud(_cloud(depth)), -0.1)
+    np.testing.assert_allclose(cloud.depth_image(), grid.depth, rtol=1e-5)

@@ -14,9 +14,9 @@ from image_to_3d.core.cameras.axes import points_to_blender
 from image_to_3d.core.cloud.lifting import lift
 from image_to_3d.core.depth.relative_depth import AffineInverseDepth
 from image_to_3d.core.lengths.anchors import Anchor, anchor
-from image_to_3d.core.lengths.known_lengths import bent
+from image_to_3d.core.lengths.known_lengths import shift_grid
 from image_to_3d.core.lengths.measuring import point_at, point_near
-from image_to_3d.core.lengths.reapply import KnownAnchors, LevelWish, Measured, measure_again
+from image_to_3d.core.lengths.reapply import AnchoredLength, LevelRequest, MeasurementState, reapply_measurements
 from image_to_3d.core.surfaces.levelling import find_gravity, level, level_from_points
 from image_to_3d.core.surfaces.planes import find_planes
 from image_to_3d.core.surfaces.surface import SurfaceGrid
@@ -68,9 +68,9 @@ def test_an_anchor_is_exact_on_its_own_surface(grid: SurfaceGrid) -> None:
         np.testing.assert_allclose(anchor(noisy, position).on(noisy).position, position, rtol=1e-9)
 
 
-def known(grid: SurfaceGrid, true: SurfaceGrid, a, b) -> KnownAnchors:
+def known(grid: SurfaceGrid, true: SurfaceGrid, a, b) -> AnchoredLength:
     metres = float(np.linalg.norm(point_at(true, a).position - point_at(true, b).position))
-    return KnownAnchors(anchor(grid, point_at(grid, a).position), anchor(grid, point_at(grid, b).position), metres)
+    return AnchoredLength(anchor(grid, point_at(grid, a).position), anchor(grid, point_at(grid, b).position), metres)
 
 
 def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
@@ -78,20 +78,26 @@ def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
     wrong = SurfaceGrid(affine.depth(2.0 * grid.w + 0.1), grid.intrinsics)
     lengths = (known(wrong, grid, (40, 150), (40, 220)), known(wrong, grid, (150, 110), (190, 110)))
     provenance = Provenance("midas-small", False, "user", "", {"inverse_depth": affine.to_details()})
-    cloud, again = measure_again(cloud_of(wrong, provenance), Measured(lengths, level=LevelWish("FLOOR", True)), 0.5)
-    assert not again.warnings
-    factor = again.solution.scale.factor
+    cloud, reapplied = reapply_measurements(
+        cloud_of(wrong, provenance), MeasurementState(lengths, level=LevelRequest("FLOOR", True)), 0.5
+    )
+    assert not reapplied.warnings
+    factor = reapplied.solution.scale.factor
     np.testing.assert_allclose(np.nanmedian(cloud.depth_image() * factor / grid.depth), 1.0, atol=0.01)
-    assert again.levelling.camera_height_m * factor == pytest.approx(1.5, rel=0.01)
-    np.testing.assert_allclose(bent(wrong, again.solution.bend).depth * factor, cloud.depth_image() * factor, rtol=1e-5)
+    assert reapplied.levelling.camera_height_m * factor == pytest.approx(1.5, rel=0.01)
+    np.testing.assert_allclose(
+        shift_grid(wrong, reapplied.solution.inverse_depth_shift).depth * factor,
+        cloud.depth_image() * factor,
+        rtol=1e-5,
+    )
 
     # The ends are gone: the inverse depth of before holds, whatever the engine assumes now.
     gone = tuple(replace(k, start=Anchor((1e4, 1e4), 1.0)) for k in lengths)
-    before = Measured(gone, again.solution.bend, factor, affine)
+    before = MeasurementState(gone, reapplied.solution.inverse_depth_shift, factor, affine)
     other = AffineInverseDepth(1.7, 0.2)
     moved = replace(provenance, details={"inverse_depth": other.to_details()})
     other_grid = SurfaceGrid(other.depth(affine.disparity(wrong.depth)), grid.intrinsics)
-    cloud2, again2 = measure_again(cloud_of(other_grid, moved), before, 0.5)
+    cloud2, again2 = reapply_measurements(cloud_of(other_grid, moved), before, 0.5)
     assert "scale is that of before" in again2.warnings[0]
     depth = cloud2.depth_image() * again2.solution.scale.factor
     np.testing.assert_allclose(depth, cloud.depth_image() * factor, rtol=1e-4)
@@ -99,10 +105,10 @@ def test_relative_depth_is_solved_again_and_bent(grid: SurfaceGrid) -> None:
 
 def test_what_the_picture_no_longer_tells_is_said(grid: SurfaceGrid) -> None:
     wall = SurfaceGrid(np.full((60, 80), 2.5), Intrinsics.centred(70.0, 80, 60))
-    cloud, again = measure_again(
-        cloud_of(wall, Provenance("depth-map", True, "user")), Measured(level=LevelWish("FLOOR")), 0.03
+    cloud, reapplied = reapply_measurements(
+        cloud_of(wall, Provenance("depth-map", True, "user")), MeasurementState(level=LevelRequest("FLOOR")), 0.03
     )
-    assert again.levelling is None and "could not be levelled again" in again.warnings[0] and len(cloud) == 4800
+    assert reapplied.levelling is None and "could not be levelled again" in reapplied.warnings[0] and len(cloud) == 4800
 
 
 def world_of(stood: Similarity, camera_points: np.ndarray) -> np.ndarray:

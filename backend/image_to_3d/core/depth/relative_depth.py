@@ -43,6 +43,7 @@ _MOST_PLANES = 8
 _BELIEVABLE_MIDDLE_M = (0.7, 15.0)
 _BELIEVABLE_FAR_TO_NEAR = (1.2, 30.0)
 _CHUNK = 100_000
+_NEAR_INFINITY = 1e-3  # a thousand times as far as before is as good as infinity
 
 NOT_METRIC = "Not metric: calibrate with one or two known lengths."
 """The sentence for a person that goes with every cloud whose scale is assumed."""
@@ -198,6 +199,21 @@ def at_camera_height(
     return affine.changed(height / wanted_m, 0.0, f"{square}the camera is {wanted_m:g} m above the floor")
 
 
+def inverse_depth_divisor(depth: NDArray[np.float64], shift: float, alpha: float = 1.0) -> NDArray[np.float64]:
+    """What depths (...), and with them places along their rays, are divided by to get 1/z' = alpha / z + shift.
+
+    It is alpha + shift · z; NaN for what would come to lie at infinity, or beyond.
+
+    Args:
+        depth: metres, or another unit.
+        shift: 1 / that unit.
+        alpha: without unit, positive.
+    """
+    divisor = alpha + shift * depth
+    with np.errstate(invalid="ignore"):
+        return np.where(divisor > _NEAR_INFINITY * alpha, divisor, np.nan)
+
+
 def change_inverse_depth(
     cloud: GaussianCloud, alpha: float, beta: float, metric: bool = True, assumption: str = ""
 ) -> GaussianCloud:
@@ -218,8 +234,8 @@ def change_inverse_depth(
     """
     if not (np.isfinite(alpha) and np.isfinite(beta) and alpha > 0):
         raise ValueError(f"1/z' = {alpha} / z + {beta} turns depth around")
-    divisor = alpha + beta * cloud.positions[:, 2].astype(np.float64)
-    keep = divisor > 1e-3 * alpha
+    divisor = inverse_depth_divisor(cloud.positions[:, 2].astype(np.float64), beta, alpha)
+    keep = np.isfinite(divisor)
     if not keep.any():
         raise ValueError("nothing would be in front of the camera")
     cloud, divisor = cloud.select(keep), divisor[keep]

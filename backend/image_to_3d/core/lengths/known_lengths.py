@@ -1,7 +1,7 @@
 """Known lengths between points of the surface → the scale of a scene and, for relative depth, its shift.
 
-The answer is kept as a *bend* and a factor: 1/z' = 1/z + bend, then all lengths times the factor. The bend changes the shape of the
-scene and is 0 for engines with metres of their own; bends after one another add up.
+The answer is kept as a shift of the inverse depth and a factor: 1/z' = 1/z + shift, then all lengths times the factor. The shift
+bends the scene (Ranftl et al., TPAMI 2020) and is 0 for engines with metres of their own; shifts after one another add up.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..depth.relative_depth import inverse_depth_divisor
 from ..surfaces.planes import Plane
 from ..surfaces.surface import SurfaceGrid
 from .calibration import KnownLength, Scale, calibrate_disparity, calibrate_scale
@@ -31,12 +32,12 @@ class Solution:
     """What known lengths make of a scene.
 
     Attributes:
-        scale: true length = scale.factor · length of the bent scene.
-        bend: what is added to the inverse depth of the scene before, 1/m of the scene as it was.
+        scale: true length = scale.factor · length of the scene with that shift.
+        inverse_depth_shift: what is added to the inverse depth of the scene before, 1/m of the scene as it was.
     """
 
     scale: Scale
-    bend: float = 0.0
+    inverse_depth_shift: float = 0.0
 
 
 def solve(
@@ -75,10 +76,8 @@ def solve(
     return Solution(scale, fit.b / fit.a)
 
 
-def bent(grid: SurfaceGrid, bend: float) -> SurfaceGrid:
-    """The surface with 1/z' = 1/z + bend; what comes to lie at or beyond infinity becomes unknown."""
-    if bend == 0:
+def shift_grid(grid: SurfaceGrid, shift: float) -> SurfaceGrid:
+    """The surface with 1/z' = 1/z + ``shift``, 1/m; what comes to lie at or beyond infinity becomes unknown."""
+    if shift == 0:
         return grid
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w = grid.w + bend
-        return SurfaceGrid(np.where(w > 0, 1.0 / w, np.nan), grid.intrinsics)
+    return SurfaceGrid(grid.depth / inverse_depth_divisor(grid.depth, shift), grid.intrinsics)

@@ -25,7 +25,7 @@ LevelMethod = Literal["FLOOR", "POINTS"]
 
 
 @dataclass(frozen=True)
-class KnownAnchors:
+class AnchoredLength:
     """The true length in metres between two places of a photo."""
 
     start: Anchor
@@ -42,7 +42,7 @@ class KnownAnchors:
 
 
 @dataclass(frozen=True)
-class LevelWish:
+class LevelRequest:
     """How a photo was levelled.
 
     Attributes:
@@ -57,29 +57,30 @@ class LevelWish:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasurementState:
     """What a person has measured in a photo.
 
     Attributes:
         known: lengths; empty if it is not calibrated.
-        bend, factor: what they made of the engine's depth, see :class:`~image_to_3d.core.lengths.known_lengths.Solution`.
+        inverse_depth_shift, factor: what they made of the engine's depth, see
+            :class:`~image_to_3d.core.lengths.known_lengths.Solution`.
         inverse_depth: of the engine that they were solved for; None if it has metres of its own.
         level: None if it is not levelled.
     """
 
-    known: tuple[KnownAnchors, ...] = ()
-    bend: float = 0.0
+    known: tuple[AnchoredLength, ...] = ()
+    inverse_depth_shift: float = 0.0
     factor: float = 1.0
     inverse_depth: AffineInverseDepth | None = None
-    level: LevelWish | None = None
+    level: LevelRequest | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
+class Reapplied:
     """What came of it.
 
     Attributes:
-        solution: of the known lengths; its bend has been done to the cloud. None without known lengths.
+        solution: of the known lengths; its shift has been done to the cloud. None without known lengths.
         levelling: None if there was none, or the picture no longer tells.
         warnings: sentences for a person.
     """
@@ -89,7 +90,9 @@ class Again:
     warnings: tuple[str, ...] = ()
 
 
-def measure_again(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> tuple[GaussianCloud, Again]:
+def reapply_measurements(
+    cloud: GaussianCloud, measured: MeasurementState, scale_sd: float
+) -> tuple[GaussianCloud, Reapplied]:
     """Calibrate and level a cloud as its photo was before.
 
     Where known lengths cannot be found again, relative depth of the same engine gets the inverse depth of before, and everything
@@ -101,7 +104,7 @@ def measure_again(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> 
         scale_sd: relative standard deviation of the scale of the cloud's engine.
 
     Returns:
-        The cloud, bent if its depth is relative, and what its root needs.
+        The cloud, with its inverse depth shifted if it is relative, and what its root needs.
     """
     warnings: list[str] = []
     solution = None
@@ -110,7 +113,7 @@ def measure_again(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> 
             assert cloud.intrinsics is not None
             prior = engine_scale(cloud.provenance, cloud.intrinsics, scale_sd)
             solution = solve_on(SurfaceGrid.from_cloud(cloud), measured.known, prior, cloud.provenance.metric)
-            cloud = bend_cloud(cloud, solution.bend)
+            cloud = shift_cloud(cloud, solution.inverse_depth_shift)
         except ImageTo3DError as error:
             cloud, solution = _as_before(cloud, measured, scale_sd)
             warnings.append(
@@ -119,16 +122,20 @@ def measure_again(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> 
     levelling = None
     if measured.level is not None:
         try:
-            levelling = level_again(
+            levelling = level_as_requested(
                 SurfaceGrid.from_cloud(cloud), measured.level, cloud.provenance.metric or bool(solution)
             )
         except ImageTo3DError as error:
             warnings.append(f"The photo stands as before, because it could not be levelled again: {error.message}")
-    return cloud, Again(solution, levelling, tuple(warnings))
+    return cloud, Reapplied(solution, levelling, tuple(warnings))
 
 
 def solve_on(
-    grid: SurfaceGrid, known: Sequence[KnownAnchors], prior: Scale, metric: bool, planes: Sequence[Plane] | None = None
+    grid: SurfaceGrid,
+    known: Sequence[AnchoredLength],
+    prior: Scale,
+    metric: bool,
+    planes: Sequence[Plane] | None = None,
 ) -> Solution:
     """Solve known lengths of a photo.
 
@@ -148,16 +155,16 @@ def solve_on(
     return solve(grid, ends, prior, metric, planes or ())
 
 
-def bend_cloud(cloud: GaussianCloud, bend: float) -> GaussianCloud:
-    """The cloud with 1/z' = 1/z + bend.
+def shift_cloud(cloud: GaussianCloud, shift: float) -> GaussianCloud:
+    """The cloud with 1/z' = 1/z + ``shift``, 1/m.
 
     Raises:
         ImageTo3DError: ``bad_request`` if nothing of it would be left in front of the camera.
     """
-    if bend == 0:
+    if shift == 0:
         return cloud
     try:
-        return change_inverse_depth(cloud, 1.0, bend, metric=cloud.provenance.metric)
+        return change_inverse_depth(cloud, 1.0, shift, metric=cloud.provenance.metric)
     except ValueError:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
@@ -166,24 +173,26 @@ def bend_cloud(cloud: GaussianCloud, bend: float) -> GaussianCloud:
         ) from None
 
 
-def _as_before(cloud: GaussianCloud, measured: Measured, scale_sd: float) -> tuple[GaussianCloud, Solution]:
+def _as_before(cloud: GaussianCloud, measured: MeasurementState, scale_sd: float) -> tuple[GaussianCloud, Solution]:
     assert cloud.intrinsics is not None
     prior = engine_scale(cloud.provenance, cloud.intrinsics, scale_sd)
     before, now = measured.inverse_depth, affine_of(cloud)
-    bend, factor = 0.0, measured.factor
+    shift, factor = 0.0, measured.factor
     if before is not None and now is not None:
-        # 1/z = (a d + b + bend) / factor of before, in terms of 1/z' = a' d + b' of now.
+        # 1/z = (a d + b + shift) / factor of before, in terms of 1/z' = a' d + b' of now.
         factor = measured.factor * now.a / before.a
-        bend = (before.b + measured.bend) * now.a / before.a - now.b
-    return bend_cloud(cloud, bend), Solution(replace(prior, state="calibrated", factor=factor), bend)
+        shift = (before.b + measured.inverse_depth_shift) * now.a / before.a - now.b
+    return shift_cloud(cloud, shift), Solution(replace(prior, state="calibrated", factor=factor), shift)
 
 
-def level_again(grid: SurfaceGrid, wish: LevelWish, metric: bool, planes: Sequence[Plane] | None = None) -> Levelling:
+def level_as_requested(
+    grid: SurfaceGrid, request: LevelRequest, metric: bool, planes: Sequence[Plane] | None = None
+) -> Levelling:
     """Level as a person wished.
 
     Args:
         grid: the surface.
-        wish: how.
+        request: how.
         metric: whether lengths are metres.
         planes: of the grid, if they are known already.
 
@@ -191,14 +200,14 @@ def level_again(grid: SurfaceGrid, wish: LevelWish, metric: bool, planes: Sequen
         ImageTo3DError: ``bad_request`` with the reason if the picture does not tell, shows no wall to align, or the points do not
             make a floor.
     """
-    if wish.method == "FLOOR":
+    if request.method == "FLOOR":
         gravity = find_gravity(find_planes(grid) if planes is None else planes, grid, metric)
-        return level(gravity, _wall(gravity) if wish.align else None)
-    points = [place.on(grid) for place in wish.points]
+        return level(gravity, _wall(gravity) if request.align else None)
+    points = [place.on(grid) for place in request.points]
     places = np.array([point.position for point in points])
     covariances = np.array([point.covariance for point in points])
     levelling = level_from_points(places, None, covariances)
-    if not wish.align:
+    if not request.align:
         return levelling
     planes = find_planes(grid) if planes is None else planes
     gravity = gravity_from_angles(planes, grid, levelling.pitch_deg, levelling.roll_deg)
