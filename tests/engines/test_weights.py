@@ -70,7 +70,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     served.url = f"http://127.0.0.1:{listening.server_port}/sharp.pt"
     monkeypatch.setitem(weights.WEIGHTS, "sharp", replace(weights.WEIGHTS["sharp"], url=served.url, size=1000))
     monkeypatch.setattr(state_dict, "PUBLISHED", MICRO)
-    monkeypatch.setattr(weights.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(weights.download.time, "sleep", lambda seconds: None)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield served
     listening.shutdown()
@@ -216,7 +216,7 @@ def test_being_offline_is_said(consent: None, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_full_disk_is_said_before_it_is_full(server: Server, consent: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_SPARE_BYTES", 10**18)
+    monkeypatch.setattr(weights.download, "_SPARE_BYTES", 10**18)
     assert "GB left" in error_of(weights.fetch, "sharp").message
 
 

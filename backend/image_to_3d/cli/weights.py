@@ -52,7 +52,7 @@ def describe(name: str, given: str | None = None) -> dict[str, Any]:
     state, note = weights.state(name, given)
     found = weights.find(name, given) if state != "weights_missing" else None
     known = weights.recorded(file)
-    accepted = weights.consent(file)
+    accepted = weights.consent_record(file)
     return {
         "name": name,
         "state": state,
@@ -87,7 +87,10 @@ def _fetch(args: argparse.Namespace) -> int:
     if weights.needs_consent(file):
         _ask_for_consent(file, args.accept_licence)
     elif file.licence.needs_consent:
-        print(f"Licence accepted on {(weights.consent(file) or {}).get('date')}: {file.licence.name}", file=sys.stderr)
+        print(
+            f"Licence accepted on {(weights.consent_record(file) or {}).get('date')}: {file.licence.name}",
+            file=sys.stderr,
+        )
     found = weights.find(args.name)
     if found is not None:
         path, digest = weights.verify(args.name)
