@@ -16,7 +16,8 @@ from image_to_3d.blender.camera import camera_from_matrices
 from image_to_3d.blender.preview import Resolution, pack_frame, scaled
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Endpoint, FrameThread
-from image_to_3d.protocol.messages import Frame, Instance, Render, camera_message
+from image_to_3d.protocol.cameras import MAX_SIDE, camera_message
+from image_to_3d.protocol.messages import Frame, Instance, Render
 
 from ..scene import resident_scenes, visible_splats
 from ..scene.visible_splats import VisibleSplats
@@ -30,7 +31,6 @@ RETRY_SECONDS = 2.0
 _EARLIEST = 0.7
 """Share of the time of the last picture in which the next does not come."""
 ANSWER_SECONDS = 35.0
-MAX_SIDE = 8192
 
 
 @dataclass(frozen=True, eq=False)

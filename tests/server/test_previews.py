@@ -15,11 +15,11 @@ from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.core.imaging.colour import linear_to_srgb, linear_to_srgb8
 from image_to_3d.protocol import Client, ConnectionLost, FrameThread, published
 from image_to_3d.protocol import messages as m
+from image_to_3d.protocol.cameras import camera_message, camera_of
 from image_to_3d.protocol.client import frames_endpoint
 from image_to_3d.protocol.keys import load_or_create
 from image_to_3d.protocol.schema import from_plain, to_plain
 from image_to_3d.server.frame_encoding import encode_colour, encode_depth
-from image_to_3d.server.workers.render_worker import camera_of
 
 EYE = [float(v) for v in np.eye(4).ravel()]
 
@@ -151,7 +151,7 @@ def test_a_camera_arrives_as_it_was_sent() -> None:
     pinhole = core.Camera(core.Intrinsics(500, 400, 300, 200, 640, 480), world_to_camera, near=0.5, far=9.0)
     parallel = core.Camera.orthographic_view(4.0, 640, 480, world_to_camera, (300, 200), 2.0, 0.1, 50.0)
     for camera in (pinhole, parallel):
-        again = camera_of(from_plain(m.Camera, to_plain(m.camera_message(camera))))
+        again = camera_of(from_plain(m.Camera, to_plain(camera_message(camera))))
         assert (again.orthographic, again.near, again.far) == (camera.orthographic, camera.near, camera.far)
         np.testing.assert_allclose(again.intrinsics.matrix(), camera.intrinsics.matrix(), rtol=1e-12)
         assert again.size == camera.size and np.array_equal(again.world_to_camera, camera.world_to_camera)

@@ -1,6 +1,7 @@
 """The wire between Blender and the backend: one schema, one framing, one client. Knows neither torch nor bpy."""
 
-from .client import Client, ClientThread, ConnectionLost, Event
+from .client import Client, ConnectionLost
+from .client_thread import ClientThread, Event
 from .endpoint import Endpoint, published
 from .frames import FrameEvent, FrameThread
 from .messages import PROTOCOL_VERSION

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from .bandwidth import Bandwidth
-from .client import Client, ConnectionLost, WakeUp, error_from_reply, frames_endpoint
+from .client import Client, ConnectionLost, error_from_reply, frames_endpoint
+from .client_thread import WakeUp
 from .endpoint import Endpoint
 from .messages import CodedFrame, ErrorReply, Frame, Message, Render
 from .schema import SchemaError

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from .. import core
 from ..core import GaussianCloud, Grid, Intrinsics, Provenance
 from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging import frame_codec
@@ -117,21 +116,6 @@ class Camera:
     orthographic_height_m: float | None = None
     near: float | None = None
     far: float | None = None
-
-
-def camera_message(camera: core.Camera) -> Camera:
-    """A camera as it travels."""
-    k = camera.intrinsics
-    return Camera(
-        width=k.width,
-        height=k.height,
-        intrinsics=[k.fx, k.fy, k.cx, k.cy],
-        world_to_camera=camera.world_to_camera.ravel().tolist(),
-        orthographic_width_m=camera.orthographic_width_m,
-        orthographic_height_m=camera.orthographic_height_m,
-        near=camera.near,
-        far=camera.far,
-    )
 
 
 @dataclass(frozen=True, eq=False)

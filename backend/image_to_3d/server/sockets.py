@@ -11,8 +11,8 @@ import zmq
 from zmq.utils import z85
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.client import keep_alive
 from ..protocol.keys import AuthorisedClients, KeyPair
+from ..protocol.sockets import keep_alive
 
 log = logging.getLogger(__name__)
 

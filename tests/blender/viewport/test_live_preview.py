@@ -162,6 +162,7 @@ def rendered(scene, root_matrix, camera):
     from image_to_3d.core.cameras.axes import matrix_to_opencv, world_to_camera_opencv
     from image_to_3d.protocol import Client
     from image_to_3d.protocol import messages as m
+    from image_to_3d.protocol.cameras import camera_message
     from image_to_3d.protocol.client import frames_endpoint
 
     data = camera.data
@@ -175,7 +176,7 @@ def rendered(scene, root_matrix, camera):
     near, far = data.clip_start, data.clip_end
     seen = Camera(k, world_to_camera_opencv(np.array(camera.matrix_world)), data.type == "ORTHO", near, far)
     placed = m.Instance(scene, [float(v) for v in matrix_to_opencv(np.array(root_matrix)).ravel()])
-    request = m.Render(1, [placed], m.camera_message(seen), latest_only=False, linear=True)
+    request = m.Render(1, [placed], camera_message(seen), latest_only=False, linear=True)
     with Client() as control, Client(frames_endpoint(control)) as frames:
         exact = frames.call(request, timeout=60)
         preview = frames.call(replace(request, linear=False), timeout=60)

@@ -6,17 +6,15 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 import msgpack
 import numpy as np
 import psutil
 
 from ...core import Camera, GaussianCloud, Intrinsics
-from ...core.cameras.camera import FAR_M, NEAR_M
 from ...core.errors import ErrorCode, ImageTo3DError
 from ...core.imaging import frame_codec
-from ...protocol import messages
+from ...protocol.cameras import camera_of, matrix
 from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, Frame, LinearFrame, Message, Render
 from ...protocol.schema import SchemaError
 from ...protocol.wire import decode_reply, decode_request, point_to_file
@@ -28,7 +26,6 @@ from .runtime import DEVICE_FAILURE, Link, error_reply, is_device_failure, is_ou
 
 log = logging.getLogger(__name__)
 
-MAX_SIDE = 8192
 MAX_DETAIL = 16
 _SHARE_OF_FREE_MEMORY = 0.25
 
@@ -185,35 +182,6 @@ class RenderWorker:
         _, message = decode([point_to_file(header, file)], self._link.open)
         assert isinstance(message, CloudMessage)
         return message.to_cloud()
-
-
-def matrix(numbers: list[float], name: str) -> Any:
-    """(4, 4) float64 of 16 numbers, row-major. Raises ValueError."""
-    if len(numbers) != 16:
-        raise ValueError(f"{name} has {len(numbers)} numbers in place of 16")
-    return np.array(numbers, np.float64).reshape(4, 4)
-
-
-def camera_of(camera: messages.Camera) -> Camera:
-    """The camera that a message describes. Raises ValueError."""
-    if not (1 <= camera.width <= MAX_SIDE and 1 <= camera.height <= MAX_SIDE):
-        raise ValueError(f"{camera.width}×{camera.height} pixels; between 1 and {MAX_SIDE} on each side are possible")
-    if len(camera.intrinsics) != 4:
-        raise ValueError(f"intrinsics are four numbers, not {len(camera.intrinsics)}")
-    fx, fy, cx, cy = camera.intrinsics
-    world_to_camera = matrix(camera.world_to_camera, "world_to_camera")
-    near = NEAR_M if camera.near is None else camera.near
-    far = FAR_M if camera.far is None else camera.far
-    if camera.orthographic_width_m is not None:
-        if camera.orthographic_width_m <= 0:
-            raise ValueError("orthographic_width_m is not positive")
-        high = camera.orthographic_height_m
-        if high is not None and high <= 0:
-            raise ValueError("orthographic_height_m is not positive")
-        return Camera.orthographic_view(
-            camera.orthographic_width_m, camera.width, camera.height, world_to_camera, (cx, cy), high, near, far
-        )
-    return Camera(Intrinsics(fx, fy, cx, cy, camera.width, camera.height), world_to_camera, near=near, far=far)
 
 
 def render_settings(request: Render) -> RenderSettings:
