@@ -118,7 +118,7 @@ def open_photo(source: PhotoSource, options: PhotoOptions | None = None) -> Phot
     elif isinstance(source, (bytes, memoryview)):
         photo = decode_photo(source, options.name)
     else:
-        photo = photo_from_pixels(source, options.name)
+        photo = photo_from_pixels(np.asarray(source), options.name)
     return photo.with_focal(options.mm35, options.fov_deg)
 
 
@@ -134,7 +134,7 @@ def open_depth(source: DepthSource, photo: Photo, options: PhotoOptions | None =
     elif isinstance(source, (bytes, memoryview)):
         depth = decode_depth(source, options.depth_name)
     else:
-        depth = clean_depth(source, options.depth_name)
+        depth = clean_depth(np.asarray(source), options.depth_name)
     if options.resize_depth:
         from .engines.depth_map import stretch_to_photo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,8 @@ from .photos import depth_file_for
 
 if TYPE_CHECKING:
     from ..core.cloud.gaussians import GaussianCloud
-    from ..core.lengths.calibration import Scale
     from ..core.lengths.measuring import Length
-    from ..core.surfaces.inspection import PlaneReport
-    from ..core.surfaces.levelling import Gravity
-    from ..core.surfaces.planes import Plane
-    from ..core.surfaces.room import RoomReport
-    from ..core.surfaces.surface import SurfaceGrid
-
-Pixel = tuple[float, float]
+    from ..measuring import Analysis, Pixel
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -92,16 +85,32 @@ def run(args: argparse.Namespace) -> int:
         if value is not None and not -360 <= value <= 360:
             raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"--{option} {value:g} is no angle.", "Give it in degrees.")
     cloud, heading = load_cloud(args)
-    if args.north is None:
-        args.north = heading
-    measured = measure(cloud, args, betweens, polygons, known)
-    for sentence in measured.warnings:
-        print(sentence, file=sys.stderr)
-    if args.json:
-        print(json.dumps(as_json(measured)))
-    else:
-        print("\n".join(_table(measured)))
-    return 1 if measured.incomplete else 0
+    if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
+    from ..measuring import Question, analyse
+
+    everything = not (betweens or args.planes or args.room or polygons)
+    question = Question(
+        between=betweens,
+        regions=polygons,
+        known=known,
+        surroundings=everything or args.planes or args.room or args.json,
+        pitch_deg=args.pitch,
+        roll_deg=args.roll,
+        north_deg=heading if args.north is None else args.north,
+        scale_sd=None if args.scale_sd is None else args.scale_sd / 100,
+    )
+    found = analyse(cloud, question)
+    if not (everything or args.planes):
+        found = replace(found, planes=())
+    if everything or args.room or polygons:
+        for sentence in found.warnings:
+            print(sentence, file=sys.stderr)
+    print(json.dumps(found.report().to_json()) if args.json else "\n".join(_table(found)))
+    untold = (polygons and found.gravity is None) or (
+        args.room and (found.gravity is None or found.gravity.floor is None)
+    )
+    return 1 if untold else 0
 
 
 def load_cloud(args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
@@ -139,185 +148,6 @@ def _cloud_of_photo(path: Path, args: argparse.Namespace) -> tuple[GaussianCloud
     return prediction.cloud, prediction.photo.heading_deg
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Everything that was asked for.
-
-    Attributes:
-        scale: of the lengths.
-        gravity: None if the picture does not tell.
-        camera_height: above the floor, metres, None without a floor.
-        planes: dominant planes, classified if gravity is known; empty if not asked for.
-        regions: one report per polygon.
-        north: compass direction of the view, degrees.
-        room: None if not asked for or unknown.
-        lengths: (pixel, pixel, length).
-        warnings: sentences for a person.
-        incomplete: whether something that was asked for could not be told.
-    """
-
-    scale: Scale
-    gravity: Gravity | None
-    camera_height: float | None
-    planes: tuple[Plane, ...]
-    regions: tuple[PlaneReport, ...]
-    north: float | None
-    room: RoomReport | None
-    lengths: tuple[tuple[Pixel, Pixel, Length], ...]
-    warnings: tuple[str, ...]
-    incomplete: bool
-
-
-def measure(
-    cloud: GaussianCloud,
-    args: argparse.Namespace,
-    betweens: list[tuple[Pixel, Pixel]],
-    polygons: list[list[Pixel]],
-    known: list[tuple[Pixel, Pixel, float]],
-) -> Measured:
-    """What the command line asks for.
-
-    Raises:
-        ImageTo3DError: ``bad_request`` for pixels without depth, polygons without a plane, lengths that do not calibrate.
-    """
-    import numpy as np
-
-    from ..core.lengths.measuring import length_between, point_at
-    from ..core.surfaces.inspection import report_plane
-    from ..core.surfaces.levelling import find_gravity, gravity_from_angles, level
-    from ..core.surfaces.planes import find_planes
-    from ..core.surfaces.room import room_report
-    from ..core.surfaces.surface import SurfaceGrid
-
-    everything = not (betweens or args.planes or args.room or polygons)
-    grid, scale = calibrated(SurfaceGrid.from_cloud(cloud), cloud, args, known)
-    lengths = tuple((a, b, length_between(point_at(grid, a), point_at(grid, b), scale)) for a, b in betweens)
-
-    planes: tuple[Plane, ...] = ()
-    gravity = height = room = None
-    warnings: list[str] = []
-    if everything or args.planes or args.room or polygons or args.json:
-        planes = tuple(find_planes(grid))
-        try:
-            if args.pitch is not None:
-                gravity = gravity_from_angles(planes, grid, args.pitch, args.roll)
-            else:
-                gravity = find_gravity(planes, grid, cloud.provenance.metric or bool(known))
-            planes = gravity.planes
-            height = level(gravity).camera_height_m * scale.factor
-        except ImageTo3DError as error:
-            if everything or args.room or polygons:
-                warnings.append(str(error))
-        if gravity is not None:
-            room = room_report(grid, gravity, scale)
-    up, up_sd = (None, 0.0) if gravity is None else (gravity.up, gravity.sd_deg)
-    regions = tuple(report_plane(grid, np.array(p).reshape(-1, 2), scale, up, up_sd, args.north) for p in polygons)
-    return Measured(
-        scale=scale,
-        gravity=gravity,
-        camera_height=height,
-        planes=planes if everything or args.planes else (),
-        regions=regions,
-        north=args.north,
-        room=room,
-        lengths=lengths,
-        warnings=tuple(warnings),
-        incomplete=(gravity is None and bool(polygons)) or (args.room and (gravity is None or gravity.floor is None)),
-    )
-
-
-def calibrated(
-    grid: SurfaceGrid, cloud: GaussianCloud, args: argparse.Namespace, known: list[tuple[Pixel, Pixel, float]]
-) -> tuple[SurfaceGrid, Scale]:
-    """The surface and what its metres are worth, after the known lengths.
-
-    Raises:
-        ImageTo3DError: ``bad_request``; see :mod:`image_to_3d.core.lengths.calibration`.
-    """
-    from .. import catalogue
-    from ..core.lengths.calibration import engine_scale
-    from ..core.lengths.known_lengths import Known, shift_grid, solve
-    from ..core.lengths.measuring import point_at
-    from ..core.surfaces.planes import find_planes
-
-    if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
-    prior_sd = catalogue.scale_sd(cloud.provenance.engine, cloud.provenance.metric)
-    known_sd = None if args.scale_sd is None else args.scale_sd / 100
-    scale = engine_scale(cloud.provenance, grid.intrinsics, prior_sd, known_sd)
-    if not known:
-        return grid, scale
-    metric = cloud.provenance.metric
-    ends = [Known(point_at(grid, a), point_at(grid, b), metres) for a, b, metres in known]
-    solution = solve(grid, ends, scale, metric, () if metric else find_planes(grid))
-    if metric:
-        return grid, solution.scale
-    # Planes and gravity are looked for in true metres.
-    return shift_grid(grid, solution.inverse_depth_shift).scaled(solution.scale.factor), replace(
-        solution.scale, factor=1.0
-    )
-
-
-def _tilt_and_azimuth(plane: Plane, measured: Measured) -> tuple[float | None, float | None]:
-    from ..core.surfaces.inspection import azimuth
-    from ..core.surfaces.planes import angle_between
-
-    if measured.gravity is None:
-        return None, None
-    up = measured.gravity.up
-    facing = None if measured.north is None else azimuth(plane.normal, up, measured.north)
-    return angle_between(plane.normal, up), facing
-
-
-def as_json(measured: Measured) -> dict[str, Any]:
-    """The object of ``measure --json``; planes in the camera frame, metres, normal · x = offset_m."""
-    factor, gravity, room = measured.scale.factor, measured.gravity, measured.room
-
-    def plane_object(plane: Plane, kind: str, area: float, rms: float, tilt: float | None, facing: float | None) -> Any:
-        return {
-            "kind": kind,
-            "normal": [float(x) for x in plane.normal],
-            "offset_m": plane.offset_m * factor,
-            "area_m2": area,
-            "rms_m": rms,
-            "tilt_deg": tilt,
-            "azimuth_deg": facing,
-        }
-
-    planes = [plane_object(r.plane, "region", r.area_m2, r.rms_m, r.tilt_deg, r.azimuth_deg) for r in measured.regions]
-    for plane in measured.planes:
-        tilt, facing = _tilt_and_azimuth(plane, measured)
-        planes.append(plane_object(plane, plane.kind, plane.area_m2 * factor**2, plane.rms_m * factor, tilt, facing))
-    height = room.height if room else None
-    return {
-        "scale": {"state": measured.scale.state, "relative_sd": measured.scale.relative_sd},
-        "camera": {
-            "pitch_deg": gravity.pitch_deg if gravity else None,
-            "roll_deg": gravity.roll_deg if gravity else None,
-            "height_m": measured.camera_height,
-        },
-        "planes": planes,
-        "room": {
-            "height_m": height.metres if height else None,
-            "height_interval_m": list(height.interval) if height else None,
-            "walls": [
-                {
-                    "distance_m": wall.distance.metres,
-                    "interval_m": list(wall.distance.interval),
-                    "extents_m": [
-                        [e.width.metres, e.height.metres] for i in wall.walls for e in room.extents if e.wall == i
-                    ],
-                }
-                for wall in (room.distances if room else ())
-            ],
-        },
-        "lengths": [
-            {"from": list(a), "to": list(b), "metres": length.metres, "interval_m": list(length.interval)}
-            for a, b, length in measured.lengths
-        ],
-    }
-
-
 def _approximate(length: Length) -> str:
     low, high = length.interval
     return f"≈ {length.metres:.3f} m ± {(high - low) / 2:.3f}"
@@ -327,7 +157,7 @@ def _number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _table(measured: Measured) -> list[str]:
+def _table(measured: Analysis) -> list[str]:
     scale, gravity, room = measured.scale, measured.gravity, measured.room
     states = {
         "engine": "by the engine's own metres",
@@ -337,7 +167,7 @@ def _table(measured: Measured) -> list[str]:
     lines = [f"Scale: {states[scale.state]}, ± {196 * scale.relative_sd:.1f} % (95 %)"]
     lines += [f"  known length {i}: residual {1000 * r:+.1f} mm" for i, r in enumerate(scale.residuals_m, 1)]
     if gravity is not None:
-        height = "" if measured.camera_height is None else f", {measured.camera_height:.2f} m above the floor"
+        height = "" if measured.camera_height_m is None else f", {measured.camera_height_m:.2f} m above the floor"
         lines.append(f"Camera: pitch {gravity.pitch_deg:+.1f}°, roll {gravity.roll_deg:+.1f}°{height}")
     for a, b, length in measured.lengths:
         lines.append(f"{a[0]:g},{a[1]:g} – {b[0]:g},{b[1]:g}: {_approximate(length)}")
@@ -346,7 +176,7 @@ def _table(measured: Measured) -> list[str]:
         for r in measured.regions
     ]
     for p in measured.planes:
-        tilt, facing = _tilt_and_azimuth(p, measured)
+        tilt, facing = measured.tilt_and_azimuth(p)
         rows.append(
             (p.kind, p.offset_m * scale.factor, p.area_m2 * scale.factor**2, p.rms_m * scale.factor, tilt, facing)
         )
