@@ -72,7 +72,9 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         """Premultiplied linear RGBA (H, W, 4) and depth (H, W) in Blender units, top row first, cut to the border."""
         scene = depsgraph.scene_eval
         width, height = camera.render_size(scene.render)
-        visible = visible_splats.in_render(depsgraph, disabled=depsgraph.scene.image_to_3d.final.objects is not None)
+        visible = visible_splats.in_render(
+            depsgraph, also_disabled=depsgraph.scene.image_to_3d.final.objects is not None
+        )
         for sentence in visible.refused:
             self.report({"WARNING"}, translations.sentence(sentence))
         colour = np.zeros((height, width, 4), np.float32)

@@ -15,12 +15,15 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
+from image_to_3d.core.cameras.axes import points_to_opencv
 from image_to_3d.core.cloud import selecting
 
 from . import node_trees
 from . import points as pointcloud
+from .properties import Outcome
 from .roles import points_of, root_of, surface_of
+from .transforms import world_matrix
 
 NAME = "Image to 3D Edits"
 REMOVED = "removed"
@@ -29,6 +32,8 @@ POINT = "point"
 BY_HAND, BY_FILTER, ISOLATED, CROPPED = 1, 2, 4, 8
 """Bits of ``removed``."""
 
+_NEAREST = 1e-6
+"""Depth in Blender units that points at the camera are taken to have: they are nowhere in the picture."""
 _MARGIN = 1.01
 """Size of a new crop box over that of the points: nothing is cut before it is moved."""
 
@@ -165,7 +170,7 @@ def add_box(root: bpy.types.Object) -> bpy.types.Object:
         collection.objects.link(box)
     box.parent = root
     place = Matrix.LocRotScale(Vector((low + high) / 2), None, Vector(np.maximum(_MARGIN * (high - low) / 2, 1e-6)))
-    box.matrix_basis = root.matrix_world.inverted_safe() @ _world(points) @ place
+    box.matrix_basis = root.matrix_world.inverted_safe() @ world_matrix(points) @ place
     root.image_to_3d.editing.crop_box = box
     return box
 
@@ -201,12 +206,19 @@ def carry_over(root: bpy.types.Object, memory: Memory | None) -> None:
 
 
 def _in_picture(root: bpy.types.Object, points: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
-    """Place of each point in the photo from 0 to 1, (N, 2), and depth (N,)."""
-    outcome = root.image_to_3d.outcome
-    positions = pointcloud.read(points, "position")
-    depths = np.maximum(positions[:, 1], 1e-6)
-    places = positions[:, ::2] / depths[:, None] * np.float32(outcome.focal_px) / np.float32(tuple(outcome.size)) + 0.5
-    return places, depths
+    """Place of each point in the photo from 0 to 1, (N, 2), and depth (N,) in Blender units."""
+    camera = _photo_camera(root.image_to_3d.outcome)
+    positions = points_to_opencv(pointcloud.read(points, "position"))
+    positions[:, 2] = np.maximum(positions[:, 2], _NEAREST)
+    places = camera.project(positions) / np.float32((camera.width, camera.height))
+    return places.astype(np.float32), positions[:, 2]
+
+
+def _photo_camera(outcome: Outcome) -> Intrinsics:
+    """The camera of a photo whose focal length is known; older files say no more than that."""
+    if outcome.intrinsics[0] > 0:
+        return Intrinsics(*outcome.intrinsics, *outcome.size)
+    return Intrinsics.centred(outcome.focal_px, *outcome.size)
 
 
 def _filtered(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Mask | None:
@@ -214,7 +226,7 @@ def _filtered(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Ma
     masks = []
     if settings.opacity_min > 0:
         masks.append(pointcloud.read(points, "opacity") < settings.opacity_min)
-    scale = max(_world(points).median_scale, 1e-9)
+    scale = max(world_matrix(points).median_scale, 1e-9)
     if settings.size_max > 0:
         masks.append(pointcloud.read(points, "scale").max(axis=1) > settings.size_max / scale)
     if settings.distance_max > 0 or settings.hide_sky:
@@ -222,7 +234,7 @@ def _filtered(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Ma
         if settings.distance_max > 0:
             masks.append(selecting.beyond(positions, settings.distance_max / scale))
         if settings.hide_sky:
-            up = _world(points).to_3x3().inverted_safe() @ Vector((0, 0, 1))
+            up = world_matrix(points).to_3x3().inverted_safe() @ Vector((0, 0, 1))
             masks.append(selecting.sky(positions, up))
     return np.logical_or.reduce(masks) if masks else None
 
@@ -233,14 +245,7 @@ def _in_crop(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Mas
 
 
 def _box_from_points(points: bpy.types.Object, settings: bpy.types.PropertyGroup) -> Matrix:
-    return settings.crop_box.matrix_world.inverted_safe() @ _world(points)
-
-
-def _world(points: bpy.types.Object) -> Matrix:
-    """Object → world; of hidden points, which are not evaluated, by way of their parent."""
-    if points.hide_viewport and points.parent is not None and points.parent_type == "OBJECT":
-        return points.parent.matrix_world @ points.matrix_parent_inverse @ points.matrix_basis
-    return points.matrix_world
+    return settings.crop_box.matrix_world.inverted_safe() @ world_matrix(points)
 
 
 def _store(root: bpy.types.Object, marked: np.ndarray) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Generator
 import bpy
 import numpy as np
 
-from image_to_3d.blender.surface import BlenderSurface, stored_uvs
-from image_to_3d.core.depth.relative_depth import inverse_depth_divisor
+from image_to_3d.blender.surface import BlenderSurface, stored_uvs, with_inverse_depth_shift
 from image_to_3d.core.imaging.photo_header import Upright
 
 from . import datablocks, node_trees
@@ -96,19 +95,11 @@ def put(
 
 
 def shift_inverse_depth(data: bpy.types.Mesh, shift: float, farthest: float) -> None:
-    """Move the vertices along their rays, 1/y' = 1/y + shift.
-
-    Args:
-        data: made by :func:`mesh_in_steps`.
-        shift: 1 / Blender unit.
-        farthest: what would come to lie farther away stops there, Blender units.
-    """
+    """Move the vertices of a mesh of :func:`mesh_in_steps` along their rays; see :func:`with_inverse_depth_shift`."""
     places = np.empty(3 * len(data.vertices), np.float32)
     data.vertices.foreach_get("co", places)
-    places = places.reshape(-1, 3).astype(np.float64)
-    depth = np.maximum(places[:, 1], 1e-9)
-    divisor = np.fmax(inverse_depth_divisor(depth, shift), depth / farthest)
-    data.vertices.foreach_set("co", (places / divisor[:, None]).astype(np.float32).reshape(-1))
+    moved = with_inverse_depth_shift(places.reshape(-1, 3), shift, farthest)
+    data.vertices.foreach_set("co", moved.reshape(-1))
     data.update()
 
 

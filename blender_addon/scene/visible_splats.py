@@ -26,6 +26,7 @@ from ..runtime import session_uids
 from . import edits
 from . import points as pointcloud
 from .roles import root_of
+from .transforms import disabled, world_matrix
 
 COLUMNS = ("position", "scale", "rotation", "opacity", pointcloud.COLOUR)
 """Attributes that a splat is drawn by."""
@@ -95,12 +96,12 @@ def in_viewport(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, space: 
     return _visible(scene, view_layer, visible)
 
 
-def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> VisibleSplats:
+def in_render(depsgraph: bpy.types.Depsgraph, also_disabled: bool = False) -> VisibleSplats:
     """What a render of ``depsgraph`` shows.
 
     Args:
         depsgraph: of the render.
-        disabled: also photos that are disabled in renders, as those are which have a scene of their own for their splats.
+        also_disabled: also photos that are disabled in renders, as those are which have a scene of their own for their splats.
     """
     view_layer = depsgraph.view_layer
     seen = set(collections(view_layer.layer_collection, render=True))
@@ -109,7 +110,7 @@ def in_render(depsgraph: bpy.types.Depsgraph, disabled: bool = False) -> Visible
         view_layer,
         lambda obj: _in(obj, seen),
         depsgraph,
-        disabled,
+        also_disabled,
     )
 
 
@@ -118,7 +119,7 @@ def _visible(
     view_layer: bpy.types.ViewLayer,
     visible: Callable[[bpy.types.Object], bool],
     render: bpy.types.Depsgraph | None = None,
-    disabled: bool = False,
+    also_disabled: bool = False,
 ) -> VisibleSplats:
     """What a viewport shows or, with its ``render``, a render."""
     metres_per_unit = scene.unit_settings.scale_length
@@ -127,7 +128,7 @@ def _visible(
     names = _may_bring_points(view_layer) if render is not None else _names.of(scene, view_layer)
     for uid, name in names:
         obj = session_uids.find(view_layer.objects, uid, name)
-        if obj is None or not visible(_stand_in(obj)) or (_disabled(_stand_in(obj), render) and not disabled):
+        if obj is None or not visible(_stand_in(obj)) or (disabled(_stand_in(obj), render) and not also_disabled):
             continue
         for points, matrix in _instances(obj, render):
             if len(_positions(points)) <= edits.removed(points):
@@ -144,12 +145,12 @@ def _instances(
 ) -> Iterator[tuple[bpy.types.Object, Matrix]]:
     """Points that an object is or, as an instance of a collection, brings, with their matrices."""
     if obj.image_to_3d.role == "POINTS":
-        yield obj, _matrix(obj, render)
+        yield obj, world_matrix(obj, render)
     if not _instances_collection(obj) or depth == _MAX_NESTED:
         return
-    base = _matrix(obj, render) @ Matrix.Translation(-obj.instance_collection.instance_offset)
+    base = world_matrix(obj, render) @ Matrix.Translation(-obj.instance_collection.instance_offset)
     for member in _members(obj.instance_collection, render is not None):
-        if not _disabled(_stand_in(member), render):
+        if not disabled(_stand_in(member), render):
             for points, matrix in _instances(member, render, depth + 1):
                 yield points, base @ matrix
 
@@ -175,10 +176,6 @@ def _stand_in(obj: bpy.types.Object) -> bpy.types.Object:
     return obj
 
 
-def _disabled(obj: bpy.types.Object, render: bpy.types.Depsgraph | None) -> bool:
-    return obj.hide_viewport if render is None else obj.evaluated_get(render).hide_render
-
-
 def collections(layer: bpy.types.LayerCollection, render: bool) -> Iterator[bpy.types.Collection]:
     """Collections of a view layer that are seen."""
     collection = layer.collection
@@ -200,13 +197,6 @@ def _holds(collection: bpy.types.Collection, obj: bpy.types.Object) -> bool:
     """Whether a collection holds an object, and not only one of the same name from another file."""
     found = collection.objects.get(obj.name)
     return found is not None and (found == obj or obj in collection.objects[:])
-
-
-def _matrix(obj: bpy.types.Object, render: bpy.types.Depsgraph | None) -> Matrix:
-    """Object → world; of what is disabled, and so not evaluated, by way of its parent."""
-    if _disabled(obj, render) and obj.parent is not None and obj.parent_type == "OBJECT":
-        return _matrix(obj.parent, render) @ obj.matrix_parent_inverse @ obj.matrix_basis
-    return obj.matrix_world if render is None else obj.evaluated_get(render).matrix_world
 
 
 def _positions(points: bpy.types.Object) -> Any:

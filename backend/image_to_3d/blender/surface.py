@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.cameras.axes import points_to_blender
 from ..core.cloud.gaussians import GaussianCloud
+from ..core.depth.relative_depth import inverse_depth_divisor
 from ..core.imaging.photo_header import Upright
 from ..core.surfaces.surface import SurfaceGrid, mesh_from_grid
 
@@ -86,3 +87,19 @@ def stored_uvs(uvs: NDArray[np.float32], upright: Upright) -> NDArray[np.float32
     if upright.mirrored:
         u = 1 - u
     return np.ascontiguousarray(np.stack([u, v], axis=-1), dtype=np.float32)
+
+
+def with_inverse_depth_shift(vertices: NDArray[np.float32], shift: float, farthest: float) -> NDArray[np.float32]:
+    """The vertices (N, 3) moved along their rays, 1/y' = 1/y + shift with the depth y.
+
+    Args:
+        vertices: in the Blender frame of the photo's camera, Blender units.
+        shift: 1 / Blender unit.
+        farthest: what would come to lie beyond it stops there, Blender units.
+    """
+    depth = np.maximum(vertices[:, 1].astype(np.float64), _NEAREST)
+    divisor = np.fmax(inverse_depth_divisor(depth, shift), depth / farthest)
+    return (vertices / divisor[:, None]).astype(np.float32)
+
+
+_NEAREST = 1e-9  # a vertex at the camera has no ray

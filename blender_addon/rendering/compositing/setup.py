@@ -8,8 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
-from mathutils import Vector
 
+from image_to_3d.blender.room_light import room_light
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from ...scene import display, roles
@@ -20,10 +20,6 @@ from . import nodes as compositor
 
 FIRST_VERSION = (4, 5, 0)
 CATCHER, LIGHT = "CATCHER", "LIGHT"
-
-_LIGHT_QUANTILE = 0.97  # of the heights: just below the ceiling
-_BELOW = 0.1  # of the room's height
-_WATTS_AT_2_M = 25.0  # makes a white thing 2 m below it half as bright as a picture can be
 
 
 def is_set_up(scene: bpy.types.Scene) -> bool:
@@ -139,20 +135,16 @@ def _add_light(scene: bpy.types.Scene) -> bpy.types.Object:
     points = roles.find(root).points
     matrix = np.array(root.matrix_world @ points.matrix_local)
     positions = pointcloud.read(points, "position")[::97] @ matrix[:3, :3].T + matrix[:3, 3]
-    low, top = np.quantile(positions[:, 2], [1 - _LIGHT_QUANTILE, _LIGHT_QUANTILE])
-    across = np.quantile(positions[:, :2], [0.25, 0.5, 0.75], axis=0)
-    height = max(float(top - low), 1e-6)
-    place = Vector((*across[1], top - _BELOW * height))
+    found = room_light(positions)
     lamp = bpy.data.lights.new(f"{root.name} Room Light", "AREA")
     lamp.shape = "SQUARE"
-    lamp.size = float(np.mean(across[2] - across[0]))
-    lamp.energy = _WATTS_AT_2_M * ((1 - _BELOW) * height / 2) ** 2  # whatever the unit: light falls off with units, too
+    lamp.size, lamp.energy = found.size, found.energy
     made = bpy.data.objects.new(lamp.name, lamp)
     made.image_to_3d.role = LIGHT
     root.users_collection[0].objects.link(made)
     made.parent = root
     made.matrix_parent_inverse = root.matrix_world.inverted_safe()
-    made.location = place
+    made.location = found.place
     made.is_shadow_catcher = True
     return made
 

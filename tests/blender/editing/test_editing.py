@@ -349,6 +349,32 @@ def test_nothing_to_edit_is_said(panel_without_backend) -> None:
         assert not getattr(bpy.ops.image_to_3d, name).poll()
 
 
+def test_what_was_removed_is_remembered_where_the_photo_shows_it(addon, edits) -> None:
+    """Also where the principal point is not in the middle and pixels are not square."""
+    from image_to_3d.core import GaussianCloud, Intrinsics
+    from image_to_3d.protocol.messages import Result, cloud_fields
+
+    intrinsics = Intrinsics(500.0, 400.0, 100.0, 250.0, 640, 360)
+    rng = np.random.default_rng(0)
+    pixels, depth = rng.uniform((0, 0), (640, 360), (50, 2)), rng.uniform(1, 5, 50)
+    cloud = GaussianCloud(
+        intrinsics.unproject(pixels, depth),
+        np.full((50, 3), 0.01),
+        np.tile([1.0, 0, 0, 0], (50, 1)),
+        np.full((50, 3), 0.5),
+        np.full(50, 0.9),
+        intrinsics=intrinsics,
+    )
+    recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
+    photo = addon.scene.photo_result.from_cloud(cloud, Result(**cloud_fields(cloud)), recipe, 1.0)
+    root = addon.scene.build.build(bpy.context.scene, photo).root
+    root.image_to_3d.outcome.focal_px = 500.0
+    edits.mark(root, edits.BY_HAND, np.arange(50) < 5)
+    memory = edits.remember(root)
+    np.testing.assert_allclose(memory.places, pixels / (640, 360), atol=1e-5)
+    np.testing.assert_allclose(memory.depths, depth, rtol=1e-5)
+
+
 def test_a_million_points_are_edited_without_a_pause(panel_without_backend, addon, edits) -> None:
     """Steps on the main thread with what SHARP makes; allowed is what a busy machine needs, printed what this one did."""
     import time
