@@ -6,14 +6,15 @@ import contextlib
 import platform
 import shutil
 import sys
-import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
-from .. import preferences
-from . import installer
+from ..runtime.objects import of
+from ..runtime.workers import Workers
+from . import installer, settings
 from .installer import InstallError
 
 
@@ -37,13 +38,61 @@ class Survey:
         return installer.choose_torch(choice, platform.system(), self.gpu)
 
 
-_survey: Survey | None = None
-_surveyor: threading.Thread | None = None
+GLANCE_SECONDS = 1.0
+"""How long what was found on disk is believed while panels are drawn again and again."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The private installation, for panels."""
+
+    found: installer.Installation | None
+    state: installer.State
+    can_install: bool
+
+
+class Machine:
+    """What is known of this machine and of the private installation. Main thread."""
+
+    def __init__(self) -> None:
+        self._survey: Survey | None = None
+        self._surveyed: tuple[Path, str] | None = None
+        self._glance: Glance | None = None
+        self._glanced = 0.0
+
+    def survey(self, look: bool = True) -> Survey | None:
+        """What this machine offers, once it is known for the Python of the preferences; the first call begins to look."""
+        wanted = folder(), settings.get().python
+        if self._surveyed != wanted:
+            self._survey = None
+            if look:
+                self._surveyed = wanted
+                of(Workers).run(
+                    lambda _: _look(*wanted), lambda found: self._take(wanted, found), lane="machine", in_any_mode=True
+                )
+        return self._survey
+
+    def _take(self, wanted: tuple[Path, str], found: Survey | Exception) -> None:
+        if self._surveyed == wanted:  # else the preference has changed since, and another look is under way
+            if isinstance(found, Survey):
+                self._survey = found
+            else:
+                self._surveyed = None
+
+    def glance(self) -> Glance:
+        """The installation as it was a moment ago: cheap enough to be asked with every drawing."""
+        if self._glance is None or time.monotonic() - self._glanced > GLANCE_SECONDS:
+            self._glance, self._glanced = Glance(found(), state(), source() is not None), time.monotonic()
+        return self._glance
+
+    def invalidate(self) -> None:
+        """Something was installed or removed: look again when somebody asks."""
+        self._survey = self._surveyed = self._glance = None
 
 
 def folder(create: bool = False) -> Path:
     """Where the private installation is: the folder that Blender gives this extension."""
-    return Path(bpy.utils.extension_path_user(preferences.ADDON, path="backend", create=create))
+    return Path(bpy.utils.extension_path_user(settings.ADDON, path="backend", create=create))
 
 
 def source() -> installer.Source | None:
@@ -67,35 +116,18 @@ def found() -> installer.Installation | None:
 
 def command_line() -> str:
     """What does in a terminal what the button does."""
-    known = _survey.python if _survey is not None else None
-    python = known.path if known is not None else sys.executable
+    known = of(Machine).survey(look=False)
+    python = known.python.path if known is not None and known.python is not None else sys.executable
     return installer.shell_command(python, folder())
 
 
-def survey(look: bool = True) -> Survey | None:
-    """What this machine offers, once it is known; the first call begins to look."""
-    global _surveyor
-    if _survey is None and look and (_surveyor is None or not _surveyor.is_alive()):
-        place, preferred = folder(), preferences.get().python
-        _surveyor = threading.Thread(target=_look, args=(place, preferred), name="image-to-3d survey", daemon=True)
-        _surveyor.start()
-    return _survey
-
-
-def forget_survey(*_: object) -> None:
-    """A preference has changed: look again when somebody asks."""
-    global _survey
-    _survey = None
-
-
-def _look(place: Path, preferred: str) -> None:
-    global _survey
+def _look(place: Path, preferred: str) -> Survey:
     python, problem = None, None
     try:
         python = installer.find_python(preferred)
     except InstallError as error:
         problem = error
-    _survey = Survey(python, problem, installer.find_gpu(), _free_bytes(place))
+    return Survey(python, problem, installer.find_gpu(), _free_bytes(place))
 
 
 def _free_bytes(place: Path) -> int:
@@ -104,8 +136,3 @@ def _free_bytes(place: Path) -> int:
         with contextlib.suppress(OSError):  # not there, or just removed
             return shutil.disk_usage(path).free
     return 0
-
-
-def on_unregister() -> None:
-    """Forget what was found."""
-    forget_survey()

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from image_to_3d.core import ErrorCode, ImageTo3DError
+import bpy
 
-log = logging.getLogger(__name__)
+from image_to_3d.core import ImageTo3DError
+
+from . import objects
+from .faults import as_failure
+from .pump import Pump
 
 Steps = Generator[None, None, None]
 _T = TypeVar("_T")
 
-_SECONDS_AT_ONCE = 0.02
-_MOST_RESTARTS = 3
-
-
-def as_failure(error: Exception) -> ImageTo3DError:
-    """Words for whatever was raised; the traceback of what nobody expected goes to the console."""
-    if isinstance(error, ImageTo3DError):
-        return error
-    if isinstance(error, MemoryError):
-        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
-    log.error("The extension made a mistake", exc_info=error)
-    return ImageTo3DError(
-        ErrorCode.INTERNAL,
-        f"The extension made a mistake: {type(error).__name__}: {error}.",
-        "Blender's console has the details; please report it.",
-    )
+TIME_SLICE_S = 0.02
+MAX_RESTARTS = 3
+WAIT_SECONDS = 0.05
+"""Between two looks whether the person has left another mode."""
 
 
 def at_once(steps: Generator[None, None, _T]) -> _T:
@@ -43,7 +34,7 @@ def at_once(steps: Generator[None, None, _T]) -> _T:
 
 
 @dataclass(eq=False)
-class Work:
+class SlicedTask:
     """Something under way.
 
     Attributes:
@@ -57,24 +48,26 @@ class Work:
     starts: int = 0
 
 
-class Stepwise:
+class SlicedRunner:
     """A queue of such work."""
 
     def __init__(self) -> None:
-        self._queue: list[Work] = []
+        self._queue: list[SlicedTask] = []
+        objects.of(Pump).add(self.tick, lambda: self.busy)
 
     @property
     def busy(self) -> bool:
         """True while :meth:`pump` has something to do."""
         return bool(self._queue)
 
-    def run(self, begin: Callable[[], Steps], failed: Callable[[ImageTo3DError], None]) -> Work:
-        """Queue work; see :class:`Work`."""
-        work = Work(begin, failed)
+    def run(self, begin: Callable[[], Steps], failed: Callable[[ImageTo3DError], None]) -> SlicedTask:
+        """Queue work; see :class:`SlicedTask`."""
+        work = SlicedTask(begin, failed)
         self._queue.append(work)
+        objects.of(Pump).wake(self.tick)
         return work
 
-    def drop(self, work: Work | None) -> None:
+    def drop(self, work: SlicedTask | None) -> None:
         """Stop work between two steps; it cleans up after itself."""
         if work in self._queue:
             self._queue.remove(work)
@@ -97,18 +90,27 @@ class Stepwise:
                 work.steps = None
                 work.starts = 0
 
+    def tick(self) -> float | None:
+        """Carry on, in object mode only; the window has its turn before the next slice."""
+        if not self.busy:
+            return None
+        if bpy.context.mode != "OBJECT":
+            return WAIT_SECONDS
+        self.pump()
+        return 0.0
+
     def pump(self) -> None:
         """Do a step, and more of them while they are short. Main thread.
 
         Where somebody removes what a step has made, the work starts over.
         """
-        end = time.perf_counter() + _SECONDS_AT_ONCE
+        end = time.perf_counter() + TIME_SLICE_S
         while self._queue:
             self._step(self._queue[0])
             if time.perf_counter() >= end:
                 return
 
-    def _step(self, work: Work) -> None:
+    def _step(self, work: SlicedTask) -> None:
         try:
             if work.steps is None:
                 work.steps, work.starts = work.begin(), work.starts + 1
@@ -117,11 +119,11 @@ class Stepwise:
             self._queue.remove(work)
         except ReferenceError as error:
             work.steps = None
-            if work.starts > _MOST_RESTARTS:
+            if work.starts > MAX_RESTARTS:
                 self._fail(work, error)
         except Exception as error:  # what waits behind it goes on, whatever happened here
             self._fail(work, error)
 
-    def _fail(self, work: Work, error: Exception) -> None:
+    def _fail(self, work: SlicedTask, error: Exception) -> None:
         self._queue.remove(work)
         work.failed(as_failure(error))

@@ -15,11 +15,12 @@ from types import ModuleType
 
 import bpy
 
-from . import app_handlers
+from . import app_handlers, objects
 
 
 def register(modules: Sequence[ModuleType]) -> None:
-    """Hand everything to Blender, in the order of the modules."""
+    """Make the runtime and hand everything to Blender, in the order of the modules."""
+    objects.start()
     for module in modules:
         for cls in getattr(module, "CLASSES", ()):
             bpy.utils.register_class(cls)
@@ -36,3 +37,4 @@ def unregister(modules: Sequence[ModuleType]) -> None:
         app_handlers.remove(getattr(module, "HANDLERS", ()))
         for cls in reversed(getattr(module, "CLASSES", ())):
             bpy.utils.unregister_class(cls)
+    objects.stop()

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import EnumProperty, IntProperty, StringProperty
 
-from image_to_3d.core import ImageTo3DError
-from image_to_3d.protocol.keys import load_or_create
-
-from .backend.engine_catalogue import ENGINE_ITEMS
-
-ADDON = __package__
-
-
-def _on_python(_: bpy.types.AddonPreferences, __: bpy.types.Context) -> None:
-    from .backend.installation import forget_survey  # which reads these preferences
-
-    forget_survey()
-
+from . import panel
+from .engine_catalogue import ENGINE_ITEMS
+from .settings import ADDON, own_public_key
 
 class ImageTo3DPreferences(bpy.types.AddonPreferences):
     """Shown below the extension in Edit › Preferences › Add-ons."""
@@ -47,7 +35,6 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
         "which is left as it is, then one on the search path",
         default="",
         subtype="FILE_PATH",
-        update=_on_python,
     )
     idle_minutes: IntProperty(
         name="Stop When Idle",
@@ -82,26 +69,9 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
             row.label(text=text, icon="KEYINGSET", translate=False)
             row.operator("image_to_3d.copy_public_key", text="", icon="COPYDOWN")
         layout.prop(self, "engine")
-        # The panel is built on these preferences.
-        from .backend.panel import draw_actions, draw_connection, draw_notice
-
-        draw_connection(layout, context)
-        draw_actions(layout, context)
-        draw_notice(layout, context)
-
-
-def get(context: bpy.types.Context | None = None) -> ImageTo3DPreferences:
-    """The preferences of this extension."""
-    return (context or bpy.context).preferences.addons[ADDON].preferences
-
-
-@cache
-def own_public_key() -> str:
-    """Public key of this account, or the sentence that says why there is none."""
-    try:
-        return load_or_create("client").public
-    except (ImageTo3DError, OSError) as error:
-        return str(error)
+        panel.draw_connection(layout, context)
+        panel.draw_actions(layout, context)
+        panel.draw_notice(layout, context)
 
 
 CLASSES = (ImageTo3DPreferences,)

@@ -1,0 +1,23 @@
+"""Words for what nobody expected."""
+
+from __future__ import annotations
+
+import logging
+
+from image_to_3d.core import ErrorCode, ImageTo3DError
+
+log = logging.getLogger(__name__)
+
+
+def as_failure(error: Exception) -> ImageTo3DError:
+    """Words for whatever was raised; the traceback of what nobody expected goes to the console."""
+    if isinstance(error, ImageTo3DError):
+        return error
+    if isinstance(error, MemoryError):
+        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
+    log.error("The extension made a mistake", exc_info=error)
+    return ImageTo3DError(
+        ErrorCode.INTERNAL,
+        f"The extension made a mistake: {type(error).__name__}: {error}.",
+        "Blender's console has the details; please report it.",
+    )
