@@ -36,7 +36,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
         ready = engine.state == "ready"
         text = iface_(_STATES.get(engine.state, engine.state))
         if recipe.engine == "auto":
-            text = f"{iface_(engine_catalogue.title(name))}: {text}"
+            text = f"{iface_(engine_catalogue.title(name, engine))}: {text}"
         column.label(text=text, icon="CHECKMARK" if ready else "ERROR", translate=False)
         if recovery.can_fetch(engine):
             lines(layout, context, recovery.FETCH_HINT)
@@ -53,12 +53,8 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
 
 
 def _meant(context: bpy.types.Context, recipe: Recipe) -> str:
-    """The engine that the backend will take, as far as that is known: its rule for *Automatic* is in ``engines.registry``."""
+    """The engine that the backend will take, as far as that is known."""
     name = recipe.engine if recipe.engine != "auto" else preferences.get(context).engine
     if name != "auto":
         return name
-    if recipe.depth_path:
-        return "depth-map"
-    welcome = session.current().welcome
-    ready = {engine.name for engine in welcome.engines if engine.state == "ready"} if welcome else set()
-    return "sharp" if "sharp" in ready or not welcome else "lite"
+    return engine_catalogue.automatic(bool(recipe.depth_path), session.current().welcome)

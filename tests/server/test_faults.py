@@ -403,11 +403,67 @@ def test_a_damaged_address_file_means_no_backend(own_home: Path, text: str) -> N
 
 
 def test_it_leaves_when_nobody_needs_it_and_not_before(own_home: Path) -> None:
-    with running_backend(own_home, "--idle-exit", "0.02") as backend:
-        with Client():
-            time.sleep(3.0)
-            assert backend.process.poll() is None
-        assert backend.process.wait(15) == 0
+    with running_backend(own_home, "--idle-exit", "0.03") as backend, Client() as client:
+        client.call(scripted("work 3"), timeout=30)  # longer than it stays for nothing
+        assert backend.process.poll() is None
+        assert backend.process.wait(15) == 0  # while somebody is connected who asks for nothing
+
+
+def test_who_only_looks_does_not_keep_it(own_home: Path) -> None:
+    with running_backend(own_home, "--idle-exit", "0.03") as backend, Client() as client:
+        deadline = time.monotonic() + 15
+        with pytest.raises(ImageTo3DError):
+            while time.monotonic() < deadline:
+                report(client)
+                time.sleep(0.2)
+        assert backend.process.wait(5) == 0
+
+
+def test_a_connected_client_notices_quietly_and_the_next_photo_starts_another(own_home: Path) -> None:
+    load_or_create("client")
+    backends: list[Backend] = []
+
+    def find() -> Endpoint:
+        if published() is None:
+            backends.append(Backend(own_home, "--idle-exit", "0.03"))
+            return backends[-1].wait_published()
+        return published()  # type: ignore[return-value]
+
+    thread = ClientThread(find)
+    events: list = []
+
+    def make_a_photo_and_wait(count: int) -> None:
+        ticket = thread.submit(scripted("points"))
+        wait_until(
+            lambda: (
+                events.extend(thread.poll())
+                or any(e.ticket == ticket and isinstance(e.reply, m.Result) for e in events)
+            ),
+            30,
+        )
+        assert len(backends) == count
+        assert backends[-1].process.wait(15) == 0
+        wait_until(lambda: events.extend(thread.poll()) or sum(e.error is not None for e in events) == count)
+
+    try:
+        make_a_photo_and_wait(1)
+        make_a_photo_and_wait(2)
+        assert all(e.ticket == 0 for e in events if e.error is not None)
+    finally:
+        thread.close()
+        for one in backends:
+            one.end()
+
+
+def test_an_idle_engine_gives_its_memory_back_and_comes_back_with_the_next_photo(own_home: Path) -> None:
+    with running_backend(own_home, "--idle-unload", "0.02") as backend, Client() as client:
+        backend.wait_ready()
+        for _ in range(2):
+            client.call(scripted("points"), timeout=30)
+            wait_until(lambda: report(client)["engine"] == "scripted")
+            wait_until(lambda: report(client)["engine"] is None)
+        client.call(scripted("work 2"), timeout=30)  # not while it is at work
+        assert backend.process.poll() is None
 
 
 def test_folders_in_use_are_not_taken_for_left_over(own_home: Path) -> None:

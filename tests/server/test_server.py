@@ -61,6 +61,9 @@ def test_it_introduces_itself(client: Client) -> None:
     names = [engine.name for engine in client.welcome.engines]
     assert "depth-map" in names
     assert client.welcome.frames_port > 0
+    assert (client.welcome.auto_engine, client.welcome.auto_engine_with_depth) == ("lite", "depth-map")
+    lite = next(engine for engine in client.welcome.engines if engine.name == "lite")
+    assert (lite.title, lite.rights) == ("Lite", "Free to use, comes with the backend")
 
 
 def test_a_photo_becomes_a_cloud_in_metres(client: Client) -> None:

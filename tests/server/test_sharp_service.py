@@ -54,5 +54,6 @@ def test_serve_takes_the_engine_for_photos_whose_sender_leaves_the_choice(privat
     with running_backend(private_home, "--engine", "depth-map", test_engines=False) as backend:
         backend.wait_ready()
         with Client() as client, pytest.raises(ImageTo3DError) as caught:
+            assert client.welcome.auto_engine == "depth-map"
             client.call(request(), 60)
         assert caught.value.code is ErrorCode.BAD_REQUEST and "depth file" in caught.value.message

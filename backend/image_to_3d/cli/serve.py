@@ -16,7 +16,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
     parser: argparse.ArgumentParser = subparsers.add_parser("serve", help="run the backend that Blender talks to")
     parser.add_argument("--bind", default="tcp://127.0.0.1:*", metavar="ADDRESS", help="default: a free loopback port")
-    parser.add_argument("--idle-exit", type=float, metavar="MINUTES", help="stop when nobody was connected for so long")
+    parser.add_argument(
+        "--idle-exit", type=float, metavar="MINUTES", help="stop when nobody asked for anything for so long"
+    )
+    parser.add_argument(
+        "--idle-unload",
+        type=float,
+        default=10.0,
+        metavar="MINUTES",
+        help="give the memory of the engine back after so long without a photo (default: 10; 0: never)",
+    )
     parser.add_argument(
         "--engine",
         default="auto",
@@ -37,13 +46,18 @@ def run(args: argparse.Namespace) -> int:
 
     if args.idle_exit is not None and not args.idle_exit > 0:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-exit takes a positive number of minutes.")
+    if not args.idle_unload >= 0:
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-unload takes a number of minutes, or 0.")
     if args.engine != "auto":
         resolve(args.engine)
     lock = InstanceLock(args.bind)
     _log_to_file()
     service = Service(
         ServiceOptions(
-            args.bind, args.idle_exit, EngineOptions(args.device, checkpoint=args.checkpoint, preferred=args.engine)
+            args.bind,
+            args.idle_exit,
+            args.idle_unload or None,
+            EngineOptions(args.device, checkpoint=args.checkpoint, preferred=args.engine),
         )
     )
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):

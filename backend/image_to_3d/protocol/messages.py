@@ -58,6 +58,8 @@ class EngineState:
         terms, terms_url: of the weights, in our words, and the text that binds; empty where there are none to fetch.
         needs_consent: the weights are only used by those who accepted the terms.
         download_bytes: size of the weights, roughly.
+        title: in menus, of a client that does not know the engine.
+        rights: what the licence means for a person, one line.
     """
 
     name: str
@@ -71,6 +73,8 @@ class EngineState:
     terms_url: str = ""
     needs_consent: bool = False
     download_bytes: int = 0
+    title: str = ""
+    rights: str = ""
 
 
 @dataclass(frozen=True)
@@ -340,6 +344,8 @@ class Welcome(Message):
         frames_port: TCP port of the frame socket, on the same host as the control socket.
         capabilities: names of optional features, e.g. ``render``.
         renderer: what will draw pictures here and why, one sentence; empty until that is known.
+        auto_engine: the engine that ``auto`` stands for here with a bare photo; empty if none can run.
+        auto_engine_with_depth: the same with a depth file.
     """
 
     TYPE: ClassVar[str] = "welcome"
@@ -351,6 +357,8 @@ class Welcome(Message):
     engines: list[EngineState]
     capabilities: list[str]
     renderer: str = ""
+    auto_engine: str = ""
+    auto_engine_with_depth: str = ""
 
 
 @_reply

@@ -21,8 +21,7 @@ from zmq.utils.monitor import recv_monitor_message
 from .. import __version__
 from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 from ..engines.base import EngineOptions
-from ..engines.registry import engine_states
-from ..engines.weights import WEIGHTS
+from ..engines.pool import EnginePool
 from ..protocol import endpoint as endpoints
 from ..protocol.endpoint import Endpoint
 from ..protocol.keys import AuthorisedClients, load_or_create
@@ -33,7 +32,6 @@ from ..protocol.messages import (
     Cancel,
     CodedFrame,
     DropScene,
-    EngineState,
     ErrorReply,
     Hello,
     LinearFrame,
@@ -51,6 +49,7 @@ from ..protocol.messages import (
 from ..protocol.messages import Frame as FrameReply
 from ..protocol.schema import to_plain
 from ..protocol.wire import WireError, decode_reply, decode_request, encode, frames_from_file, point_to_file
+from .introduction import auto_engine, engine_messages
 from .jobs import Job, JobQueue, RenderJob, RenderQueue
 from .malloc_trim import release_free_memory
 from .scenes import DEFAULT_BUDGET_BYTES, Scene, SceneStore, content_id
@@ -89,7 +88,8 @@ class ServiceOptions:
 
     Attributes:
         bind: ZeroMQ TCP address; ``*`` takes a free port. Frames get the next port, or another free one.
-        idle_exit_minutes: stop when nobody has been connected for so long; None: never.
+        idle_exit_minutes: stop when nobody has asked for anything for so long, connected or not; None: never.
+        idle_unload_minutes: give the memory of the engine back after so long without a photo; None: never.
         engine: how engines are built.
         scene_bytes: how much the resident scenes may take.
         make_renderer: run in the render worker.
@@ -97,6 +97,7 @@ class ServiceOptions:
 
     bind: str = LOOPBACK
     idle_exit_minutes: float | None = None
+    idle_unload_minutes: float | None = 10.0
     engine: EngineOptions = field(default_factory=EngineOptions)
     scene_bytes: int = DEFAULT_BUDGET_BYTES
     make_renderer: MakeRenderer = default_renderer
@@ -169,7 +170,8 @@ class Service:
         self._scenes = SceneStore(self._folder, budget)
         self._sharing: OrderedDict[bytes, None] = OrderedDict()  # clients that can open files of the shared folder
         self._frame_files: OrderedDict[bytes, deque[tuple[float, str]]] = OrderedDict()
-        self._started = self._idle_since = time.monotonic()
+        self._engines = EnginePool(self.options.engine)  # asked about, never used: this process does not compute
+        self._started = self._idle_since = self._photo_at = time.monotonic()
         self._handled = 0  # messages since memory was last given back
         self._stopping = False
 
@@ -263,11 +265,22 @@ class Service:
         self._give_up_if_hopeless()
         self._delete_frame_files(now)
         self._folder.sweep()
-        if self._connected or self._running or len(self._queue):
+        self._rest(now)
+
+    def _rest(self, now: float) -> None:
+        """Let go of what nobody has needed for long enough: the engine, and then everything."""
+        if self._running or len(self._queue):
+            self._photo_at = self._idle_since = now
+        if self._drawing or len(self._pictures):
             self._idle_since = now
+        limit = self.options.idle_unload_minutes
+        if limit is not None and now - self._photo_at > limit * 60:
+            self._photo_at = now
+            if self._inference.ready and self._inference.facts.get("engine"):
+                self._inference.send(Tag.UNLOAD)
         limit = self.options.idle_exit_minutes
         if limit is not None and now - self._idle_since > limit * 60:
-            log.info("nobody was connected for %g minutes", limit)
+            log.info("nobody asked for anything for %g minutes", limit)
             self._stopping = True
 
     def _report_progress(self, job: Job, report: ProgressReport) -> None:
@@ -334,6 +347,8 @@ class Service:
                     "This client is no longer authorised.",
                     f"On the backend's machine run: image-to-3d authorise {shlex.quote(key)}",
                 )
+            if not isinstance(request, Status):  # who only looks needs nothing
+                self._idle_since = time.monotonic()
             if socket is self._control:
                 self._handle(client, key, message_id, request, frames)
             else:
@@ -406,21 +421,11 @@ class Service:
             device=self._inference.facts.get("device", ""),
             memory_bytes=self._inference.facts.get("memory", 0),
             frames_port=self._frames_port,
-            engines=[
-                EngineState(
-                    name=e.info.name,
-                    summary=e.info.summary,
-                    metric=e.info.metric,
-                    licence=e.info.licence,
-                    needs_depth=e.info.needs_depth,
-                    state=e.state,  # type: ignore[arg-type]
-                    note=e.note,
-                    **_terms(e.info.name),
-                )
-                for e in engine_states(self.options.engine.checkpoint)
-            ],
+            engines=engine_messages(self._engines),
             capabilities=["render", "upload_scene"],
             renderer=self._renderer,
+            auto_engine=auto_engine(self._engines, has_depth=False),
+            auto_engine_with_depth=auto_engine(self._engines, has_depth=True),
         )
 
     @property
@@ -439,6 +444,7 @@ class Service:
             "uptime_s": round(time.monotonic() - self._started, 1),
             "device": self._inference.facts.get("device", ""),
             "memory_bytes": self._inference.facts.get("memory", 0),
+            "engine": self._inference.facts.get("engine") or None,
             "renderer": self._renderer,
             "workers": {
                 worker.name: {"pid": worker.pid, "ready": worker.ready}
@@ -623,6 +629,8 @@ class Service:
             worker.restart_if_due()
         elif kind == Tag.READY.value:
             worker.on_ready(frames[0])
+        elif kind == Tag.FACTS.value:
+            worker.on_facts(frames[0])
         elif kind == Tag.LOG.value:
             log.log(int(frames[0]), "%s worker: %s", name, frames[1].decode("utf-8", "replace"))
         elif kind == Tag.PROGRESS.value:
@@ -637,16 +645,3 @@ class Service:
                 self._on_picture(key, header)
         self._run_next()
         self._draw_next()
-
-
-def _terms(engine: str) -> dict[str, Any]:
-    """What a person must know before the weights of an engine are fetched."""
-    file = WEIGHTS.get(engine)
-    if file is None:
-        return {}
-    return {
-        "terms": file.licence.terms,
-        "terms_url": file.licence.url,
-        "needs_consent": file.licence.needs_consent,
-        "download_bytes": file.size,
-    }

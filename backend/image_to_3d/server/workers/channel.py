@@ -18,6 +18,7 @@ class Tag(bytes, Enum):
     UNLOAD = b"unload"  # forget engines and give memory back
     QUIT = b"quit"  # end the process
     READY = b"ready"  # msgpack: what the worker runs on
+    FACTS = b"facts"  # msgpack: what has changed of that
     PROGRESS = b"progress"  # key, then a reply as on the wire
     DONE = b"done"  # key, then the header of the last reply; its arrays are in the named file
     LAST = b"last"  # like DONE, and the process ends after it

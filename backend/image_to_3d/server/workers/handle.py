@@ -31,7 +31,7 @@ class WorkerProcess:
 
     Attributes:
         ready: it has started and takes work.
-        facts: what it said about itself when it was ready.
+        facts: what it says about itself.
         failures: how many times in a row it has died before it was ready.
     """
 
@@ -84,6 +84,10 @@ class WorkerProcess:
         self.facts = msgpack.unpackb(facts)
         self.ready = self._came_up = True
         self.failures = 0
+
+    def on_facts(self, facts: bytes) -> None:
+        """Something about it has changed."""
+        self.facts.update(msgpack.unpackb(facts))
 
     def on_last_words(self) -> None:
         """It has announced its end and takes no more work."""

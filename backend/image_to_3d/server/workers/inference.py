@@ -57,6 +57,7 @@ class InferenceWorker:
     def __init__(self, link: Link, options: EngineOptions) -> None:
         self._link = link
         self._pool = EnginePool(options)
+        self._told = ""  # which engine the front knows to be in memory
         self._cancelled: set[int] = set()
         self._waiting: list[tuple[int, list[bytes]]] = []
 
@@ -68,6 +69,7 @@ class InferenceWorker:
             key, (output, header) = self._waiting.pop(0)
             self._answer(key, output.decode(), header)
             self._cancelled.discard(key)
+            self._tell_engine()
 
     def _take(self, tag: Tag, frames: list[bytes]) -> None:
         if tag is Tag.RUN:
@@ -78,6 +80,12 @@ class InferenceWorker:
             raise EOFError
         elif tag is Tag.UNLOAD:
             self._pool.unload()
+            self._tell_engine()
+
+    def _tell_engine(self) -> None:
+        if self._pool.loaded != self._told:
+            self._told = self._pool.loaded
+            self._link.changed({"engine": self._told})
 
     def _answer(self, key: int, output: str, header: bytes) -> None:
         message_id, request = decode_request([header], self._link.open)

@@ -60,6 +60,10 @@ class Link:
         """Say that work can begin, and what does it."""
         self.send(Tag.READY, msgpack.packb(facts))
 
+    def changed(self, facts: dict[str, Any]) -> None:
+        """Say what has changed of the facts that :meth:`ready` told."""
+        self.send(Tag.FACTS, msgpack.packb(facts))
+
     def reply(self, key: int, message_id: int, message: Message, output: str, last: bool = False) -> None:
         """Give the last reply to a job; its arrays go into the file ``output``."""
         header, *blobs = encode(message, message_id)
