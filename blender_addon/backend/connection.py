@@ -176,7 +176,9 @@ class Connection:
             self._client.cancel(ticket)
 
     def test(self, context: bpy.types.Context) -> None:
-        """Ask the backend what it is, starting it if need be. One that has just started is asked until it knows what it computes on.
+        """Ask the backend what it is, starting it if need be.
+
+        One that has just started is asked until it knows what it computes on.
 
         Raises:
             ImageTo3DError: the settings are wrong.

@@ -10,6 +10,7 @@ from . import panel
 from .engine_catalogue import ENGINE_ITEMS
 from .settings import ADDON, own_public_key
 
+
 class ImageTo3DPreferences(bpy.types.AddonPreferences):
     """Shown below the extension in Edit › Preferences › Add-ons."""
 

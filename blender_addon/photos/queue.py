@@ -58,7 +58,9 @@ class PhotoQueue:
         of(Connection).on_change.append(self._start_over)
         of(Pump).add(self.tick, lambda: self.job is not None or bool(self.waiting))
 
-    def generate(self, context: bpy.types.Context, recipe: Recipe, root: str = "", photo: Path | None = None) -> PhotoJob:
+    def generate(
+        self, context: bpy.types.Context, recipe: Recipe, root: str = "", photo: Path | None = None
+    ) -> PhotoJob:
         """Start a photo on its way to the scene of ``context``, or queue it behind the one under way; returns at once.
 
         Args:

@@ -142,7 +142,11 @@ class Workers:
     def tick(self) -> float | None:
         """Finish at most one piece of each lane; never waits."""
         for waiting in list(self._lanes.values()):
-            if waiting and waiting[0].ended.is_set() and (waiting[0].handle.in_any_mode or bpy.context.mode == "OBJECT"):
+            if (
+                waiting
+                and waiting[0].ended.is_set()
+                and (waiting[0].handle.in_any_mode or bpy.context.mode == "OBJECT")
+            ):
                 job = waiting.popleft()
                 if waiting:
                     waiting[0].begin()
