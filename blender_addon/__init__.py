@@ -5,8 +5,8 @@ This file only registers. Arithmetic lives in the bundled package ``image_to_3d`
 
 from __future__ import annotations
 
-from . import preferences, properties, sidebar, translations
-from .backend import installation
+from . import properties, sidebar, translations
+from .backend import connection, long_tasks, preferences
 from .backend import panel as backend_panel
 from .backend.operators import connection as connection_operators
 from .backend.operators import installation as installing_operators
@@ -25,27 +25,30 @@ from .measuring.planes import heat_map
 from .measuring.planes import operators as planes_operators
 from .measuring.planes import panel as planes_panel
 from .measuring.planes import report as planes_report
-from .photos import info, session
+from .photos import queue as photo_queue
 from .photos.operators import depth_map, find_photo, generate, import_photos, queue
 from .rendering import engine
 from .rendering.compositing import operators as compositing_operators
 from .rendering.compositing import setup
-from .runtime import registration, tasks
+from .runtime import registration
 from .scene import display, point_changes, resident_scenes, visible_splats
 from .scene import operators as scene_operators
 from .splat_files import operators as splat_files_operators
+from .ui import reporting
 from .viewport import live, solid_points
 from .viewport import panel as viewport_panel
 
 _MODULES = (
     translations,
+    reporting,
+    connection,
+    long_tasks,
     preferences,
     properties,
     display,
     visible_splats,
     point_changes,
     resident_scenes,
-    info,
     generate,
     depth_map,
     queue,
@@ -75,9 +78,7 @@ _MODULES = (
     safe_zone,
     film_panel,
     backend_panel,
-    session,
-    installation,
-    tasks,
+    photo_queue,
     solid_points,
     engine,
     compositing_operators,

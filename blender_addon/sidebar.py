@@ -9,13 +9,19 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import ErrorCode
 
 from .backend import recovery
+from .backend.connection import Connection
 from .backend.panel import draw_notice
 from .backend.recovery_widgets import draw_buttons, draw_failure
 from .measuring import accuracy
 from .measuring.scale import metres_text
-from .photos import engine_widgets, photo_widgets, queue_widgets, session
+from .photos import engine_widgets, photo_widgets, queue_widgets
 from .photos.operators.generate import IMAGE_TO_3D_OT_generate
+from .photos.queue import PhotoQueue
+from .runtime.notices import Notices
+from .runtime.objects import of
+from .runtime.workers import Workers
 from .scene import display
+from .scene.active import shown_root
 from .scene.properties import Recipe
 from .scene.roles import has_photo
 from .ui.widgets import Sidebar, fact, lines, warn
@@ -31,18 +37,18 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
         """Lay out the panel."""
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
-        current = session.current()
+        notices = of(Notices)
         there = photo_widgets.draw(layout, context, recipe)
         layout.separator()
         _draw_button(layout, IMAGE_TO_3D_OT_generate.bl_idname)
         layout.operator("image_to_3d.depth_map", icon="IMAGE_DATA")
-        if current.background.title:
-            lines(layout, context, current.background.title, "SORTTIME")
-        if current.notice:
-            lines(layout, context, current.notice, "CHECKMARK")
-        said = not there and getattr(current.failure, "code", None) == ErrorCode.IMAGE_UNREADABLE
-        if current.failure is not None and not said:
-            draw_failure(layout, context, current.failure)
+        if of(Workers).title:
+            lines(layout, context, of(Workers).title, "SORTTIME")
+        if notices.text:
+            lines(layout, context, notices.text, "CHECKMARK")
+        for failure in notices.failures:
+            if there or getattr(failure, "code", None) != ErrorCode.IMAGE_UNREADABLE:  # else it is said at the photo
+                draw_failure(layout, context, failure)
         draw_notice(layout, context)
 
 
@@ -58,11 +64,10 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        current = session.current()
         recipe = context.scene.image_to_3d.recipe
         _draw_button(layout, "image_to_3d.generate_shown")
-        if current.failure is not None:
-            draw_failure(layout, context, current.failure)
+        for failure in of(Notices).failures:
+            draw_failure(layout, context, failure)
         draw_notice(layout, context)
         column = layout.column()
         column.use_property_split = True
@@ -76,7 +81,7 @@ def _draw_button(layout: bpy.types.UILayout, operator: str) -> None:
     """The button, and below it what is under way."""
     row = layout.row()
     row.scale_y = 1.8
-    if session.current().job is None:
+    if of(PhotoQueue).job is None:
         row.operator(operator, icon="OUTLINER_OB_POINTCLOUD")
     else:
         row.operator(operator, text="Add to Queue", icon="ADD")
@@ -121,12 +126,12 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a result."""
-        return session.shown_root(context) is not None
+        return shown_root(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = session.shown_root(context)
+        root = shown_root(context)
         outcome = root.image_to_3d.outcome
         column = layout.column(align=True)
         column.label(text=root.name, icon="OUTLINER_OB_POINTCLOUD", translate=False)
@@ -167,13 +172,13 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for photos."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and has_photo(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = session.shown_root(context)
+        root = shown_root(context)
         recipe = root.image_to_3d.recipe
         photo_widgets.draw(layout, context, recipe, root.name)
         layout.use_property_split = True
@@ -184,7 +189,7 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
 
 def _offer_sharp(layout: bpy.types.UILayout) -> None:
     """The button for what the warning of the built-in engine recommends, where its weights are missing."""
-    welcome = session.current().welcome
+    welcome = of(Connection).welcome
     if welcome is not None and any(e.name == "sharp" and recovery.can_fetch(e) for e in welcome.engines):
         draw_buttons(layout, (recovery.weights("sharp"),))
 

@@ -20,6 +20,7 @@ from image_to_3d.protocol.messages import Message, ProgressReport, Shutdown, Sta
 from ..runtime.notices import Notices
 from ..runtime.objects import of
 from ..runtime.pump import Pump
+from ..ui import reporting
 from . import installation, settings
 from .process import BackendProcess, BackendSettings, SettingsError, running, stop_running
 
@@ -27,6 +28,8 @@ TICK_SECONDS = 0.05
 IDLE_SECONDS = 1.0
 """Between two looks while nothing is asked: a backend that goes is noticed then."""
 READY_SECONDS = 60.0
+LEAVE_SECONDS = 2.0
+"""What the client's thread may take when the extension is switched off; while it is on, nobody waits for it."""
 SOURCE = "backend"
 """Of the notices about it."""
 
@@ -99,6 +102,17 @@ class Asker:
 _ANYBODY = Asker()
 
 
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    hear: Callable[[Event], None]
+    prepared: bool
+
+    def is_last(self, event: Event) -> bool:
+        if event.error is not None:
+            return True
+        return event.prepared is not None if self.prepared else not isinstance(event.reply, ProgressReport)
+
+
 @dataclass(eq=False)
 class _Line:
     """A client's thread with the settings that it was made for; the next one shares nothing with it but the numbers."""
@@ -120,18 +134,19 @@ class Connection:
     Attributes:
         welcome: what the backend said it is, or None while not connected.
         status: report of the backend after *Test Connection*.
-        on_change: called before the backend is exchanged for another, by those whose requests are under way.
+        on_change: called before the backend goes, for those whose requests are under way; with True where another takes its
+            place, which may be asked again.
     """
 
     def __init__(self) -> None:
         self.welcome: Welcome | None = None
         self.status: dict[str, Any] | None = None
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change: list[Callable[[bool], None]] = []
         self._client: ClientThread | None = None
         self._line: _Line | None = None
         self._process = BackendProcess()
         self._tickets = itertools.count(1)
-        self._answers: dict[int, Callable[[Event], None]] = {}
+        self._answers: dict[int, _Answer] = {}
         of(Pump).add(self.tick, lambda: self.asking)
 
     @property
@@ -166,7 +181,7 @@ class Connection:
             return request() if callable(request) else request
 
         ticket = client.submit(make, prepare)
-        self._answers[ticket] = answer
+        self._answers[ticket] = _Answer(answer, prepare is not None)
         of(Pump).wake(self.tick)
         return ticket
 
@@ -176,9 +191,7 @@ class Connection:
             self._client.cancel(ticket)
 
     def test(self, context: bpy.types.Context) -> None:
-        """Ask the backend what it is, starting it if need be.
-
-        One that has just started is asked until it knows what it computes on.
+        """Ask the backend what it is, starting it if need be; one that has just started until it knows what it computes on.
 
         Raises:
             ImageTo3DError: the settings are wrong.
@@ -224,8 +237,8 @@ class Connection:
 
         self.submit(context, request, answer)
 
-    def stop(self, context: bpy.types.Context, then: Callable[[], None]) -> None:
-        """Stop the backend of this account if it runs, then call ``then``.
+    def stop(self, context: bpy.types.Context) -> None:
+        """Stop the backend of this account if it runs; what was asked of it is given up.
 
         Raises:
             ImageTo3DError: the settings are wrong.
@@ -235,20 +248,25 @@ class Connection:
             if event.error is not None:
                 of(Notices).fail(SOURCE, event.error)
             else:
-                then()
-                self.forget()
+                self.forget(again=False)
 
         self.submit(context, Shutdown(), answer)
 
-    def forget(self) -> None:
-        """Drop the connection and what is known of the other side: another backend is about to take its place. Never waits."""
+    def forget(self, again: bool = True) -> None:
+        """Drop the connection and what is known of the other side; never waits.
+
+        Args:
+            again: another backend is about to take its place.
+        """
         for told in list(self.on_change):
-            told()
+            told(again)
         self.welcome = self.status = None
         self._hang_up()
         waiting, self._answers = self._answers, {}
         for ticket, answer in waiting.items():
-            answer(Event(ticket, error=ConnectionLost("The connection settings have changed.", "It is tried again.")))
+            answer.hear(
+                Event(ticket, error=ConnectionLost("The connection settings have changed.", "It is tried again."))
+            )
 
     def finder(self, context: bpy.types.Context) -> Callable[[Callable[[], bool]], Endpoint]:
         """A function, for threads that may wait, that finds the backend of the present settings or starts it.
@@ -275,16 +293,16 @@ class Connection:
         return IDLE_SECONDS if self.welcome is not None else None
 
     def close(self) -> None:
-        """Let the client's thread end. A backend that was started lives on until it is idle for long enough."""
-        self._hang_up()
+        """End the client's thread. A backend that was started lives on until it is idle for long enough."""
+        self._hang_up(LEAVE_SECONDS)
         self._answers.clear()
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, timeout: float = 0.0) -> None:
         if self._line is not None:
             self._line.closing.set()
             self._line = None
         if self._client is not None:
-            self._client.close(0)
+            self._client.close(timeout)
             self._client = None
 
     def _client_for(self, context: bpy.types.Context) -> tuple[ClientThread, _Line]:
@@ -307,8 +325,18 @@ class Connection:
         answer = self._answers.get(event.ticket)
         if answer is None:
             return
-        if not isinstance(event.reply, ProgressReport):
+        if answer.is_last(event):
             del self._answers[event.ticket]
             if self._line is not None and not self._answers:
                 self._line.asker = _ANYBODY  # it holds a photo, which is large
-        answer(event)
+        answer.hear(event)
+
+
+def _shown() -> object:
+    current = of(Connection)
+    return current.welcome, current.status, current.asking
+
+
+def on_register() -> None:
+    """Have panels follow what is known of the backend."""
+    reporting.WATCHED.append(_shown)

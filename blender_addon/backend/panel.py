@@ -13,11 +13,15 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol import published
 from image_to_3d.protocol.messages import EngineState
 
-from .. import preferences, translations
-from ..photos import session
-from ..runtime import tasks
+from .. import translations
+from ..runtime.notices import Notices
+from ..runtime.objects import of
+from ..runtime.workers import Handle
 from ..ui.widgets import Sidebar, fact, lines
-from . import installation, recovery
+from . import installation, recovery, settings
+from .connection import Connection, backend_settings
+from .installation import Machine
+from .long_tasks import LongTasks
 from .process import find_command
 from .recovery import Remedy
 from .recovery_widgets import draw_buttons, draw_failure, draw_remedy
@@ -55,42 +59,50 @@ class Situation:
     remedy: Remedy | None = None
 
 
-_glance: tuple[float, str, Situation] | None = None
+class _Glances:
+    """How things stood a moment ago."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, str, Situation] | None = None
+
+    def situation(self, context: bpy.types.Context) -> Situation:
+        chosen = settings.get(context)
+        key = "\n".join([chosen.location, chosen.command, chosen.address, chosen.server_key])
+        if self._seen is None or self._seen[1] != key or time.monotonic() - self._seen[0] > GLANCE_SECONDS:
+            self._seen = (time.monotonic(), key, _look(context))
+        return self._seen[2]
+
+    def invalidate(self) -> None:
+        self._seen = None
 
 
 def situation(context: bpy.types.Context) -> Situation:
     """How things stand, for panels: cheap enough to be asked with every drawing."""
-    current = session.current()
+    current = of(Connection)
     if current.welcome is not None:
         version = current.welcome.server_version
-        busy = current.job is not None or bool((current.status or {}).get("running"))
+        busy = current.asking or bool((current.status or {}).get("running"))
         text = n_("Connected, working, version {version}") if busy else n_("Connected, version {version}")
         return Situation(iface_(text).format(version=version), "LINKED", recovery.version_remedy(version))
     if current.asking:
         return Situation(iface_("Connecting…"), "SORTTIME")
-    global _glance
-    settings = preferences.get(context)
-    key = "\n".join([settings.location, settings.command, settings.address, settings.server_key])
-    if _glance is None or _glance[1] != key or time.monotonic() - _glance[0] > GLANCE_SECONDS:
-        _glance = (time.monotonic(), key, _look(context))
-    return _glance[2]
+    return of(_Glances).situation(context)
 
 
-def look_again() -> None:
+def invalidate() -> None:
     """Believe nothing that was found before."""
-    global _glance
-    _glance = None
+    of(_Glances).invalidate()
 
 
 def _look(context: bpy.types.Context) -> Situation:
     try:
-        settings = session.backend_settings(context)
-        if settings.address:
-            text = iface_("Not connected to {address}").format(address=settings.address)
+        wanted = backend_settings(context)
+        if wanted.address:
+            text = iface_("Not connected to {address}").format(address=wanted.address)
             return Situation(text, "UNLINKED")
         if published() is not None:
             return Situation(iface_("Running; it is asked when needed"), "UNLINKED")
-        origin = find_command(settings).origin
+        origin = find_command(wanted).origin
     except ImageTo3DError as error:
         found = recovery.remedy(error)
         return Situation(translations.sentence(found.message), "ERROR", found)
@@ -117,15 +129,15 @@ class IMAGE_TO_3D_PT_backend(Sidebar, bpy.types.Panel):
         layout = self.layout
         draw_connection(layout, context)
         draw_actions(layout, context)
-        layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = preferences.ADDON
-        task = tasks.current() or tasks.last()
+        layout.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = settings.ADDON
+        task = of(LongTasks).current or of(LongTasks).last
         if task is not None:
             draw_log(layout, context, task)
 
 
 def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the backend is and can do."""
-    current, now = session.current(), situation(context)
+    current, now = of(Connection), situation(context)
     lines(layout, context, now.text, now.icon)
     if current.welcome is None:
         return
@@ -164,23 +176,24 @@ def draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
     grid.operator("image_to_3d.test_connection", icon="LINKED")
     grid.operator("image_to_3d.stop_backend", text="Stop", icon="QUIT")
-    if preferences.get(context).location == "REMOTE":
+    if settings.get(context).location == "REMOTE":
         return
     grid.operator("image_to_3d.restart_backend", text="Restart", icon="FILE_REFRESH")
     grid.operator("image_to_3d.copy_log", text="Copy Log", icon="TEXT")
-    installed = installation.found()
+    glance = of(Machine).glance()
+    installed = glance.found
     if installed is not None:
         text = iface_("Installed by the extension: {version}, PyTorch {torch}, Python {python}").format(
             version=installed.version, torch=installed.torch, python=installed.python
         )
         lines(layout, context, text, "PACKAGE")
-    if tasks.current() is None:
-        draw_buttons(layout, recovery.for_private_state())
+    if of(LongTasks).current is None:
+        draw_buttons(layout, recovery.for_private_state(glance.state))
 
 
 def draw_notice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What a person has to know about the backend before a photo can be made; nothing if all is well."""
-    task, failed = tasks.current(), tasks.last()
+    task, failed = of(LongTasks).current, of(LongTasks).last
     if task is not None:
         draw_task(layout, context, task)
         return
@@ -188,7 +201,7 @@ def draw_notice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         box = draw_failure(layout, context, failed.failure)
         _dismiss(box)
         _look_ahead(recovery.remedy(failed.failure))
-    elif session.current().failure is None:
+    elif of(Notices).failure is None:
         found = situation(context).remedy
         if found is not None:
             draw_remedy(layout.box(), context, found, "INFO")
@@ -198,10 +211,10 @@ def draw_notice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _look_ahead(found: Remedy) -> None:
     """Know what the question before an installation shows when it is asked: a dialog that is open is not drawn again by itself."""
     if bpy.app.online_access and any(button.operator == recovery.INSTALL.operator for button in found.buttons):
-        installation.survey()
+        of(Machine).survey()
 
 
-def draw_task(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
+def draw_task(layout: bpy.types.UILayout, context: bpy.types.Context, task: Handle) -> None:
     """How far an installation is."""
     box = layout.box()
     box.label(text=task.title)
@@ -211,7 +224,7 @@ def draw_task(layout: bpy.types.UILayout, context: bpy.types.Context, task: task
     box.operator("image_to_3d.cancel_installation", text="Cancel", icon="CANCEL")
 
 
-def draw_log(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
+def draw_log(layout: bpy.types.UILayout, context: bpy.types.Context, task: Handle) -> None:
     """The last lines that were said."""
     column = layout.box().column(align=True)
     column.scale_y = 0.7
@@ -224,8 +237,3 @@ def _dismiss(layout: bpy.types.UILayout) -> None:
 
 
 CLASSES = (IMAGE_TO_3D_PT_backend,)
-
-
-def on_unregister() -> None:
-    """Forget what was found."""
-    look_again()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -13,8 +14,8 @@ from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import PROTOCOL_VERSION, EngineState
 from image_to_3d.protocol.wire import IncompatibleVersion
 
-from .. import preferences
-from . import installation
+from . import installation, installer, settings
+from .connection import backend_settings
 from .engine_catalogue import FETCHABLE
 from .installer import InstallError
 from .process import OfflineError, SettingsError, find_command
@@ -49,12 +50,24 @@ TEST = Button("image_to_3d.test_connection", n_("Test Connection"), "LINKED")
 COPY_KEY = Button("image_to_3d.copy_authorise_command", n_("Copy Command with Key"), "COPYDOWN")
 ONLINE = Button("image_to_3d.allow_online_access", n_("Allow Online Access"), "INTERNET")
 EXTENSIONS = Button("screen.userpref_show", n_("Get Extensions"), "PREFERENCES", {"section": "EXTENSIONS"})
-PREFERENCES = Button("preferences.addon_show", n_("Preferences"), "PREFERENCES", {"module": preferences.ADDON})
+PREFERENCES = Button("preferences.addon_show", n_("Preferences"), "PREFERENCES", {"module": settings.ADDON})
 AGAIN = Button("image_to_3d.generate", n_("Try Again"), "FILE_REFRESH")
 _RETRY = "image_to_3d.retry_job"
 
 _NO_WEIGHTS = {"weights_missing", "licence_not_accepted"}
 FETCH_HINT = n_("Get Weights shows the licence and fetches them after you have agreed.")
+
+
+@dataclass(frozen=True)
+class FailedPhoto:
+    """A photo that failed: its number in the queue, and the engine that was asked for."""
+
+    number: int
+    engine: str
+
+
+FAILED_PHOTOS: list[Callable[[Exception], FailedPhoto | None]] = []
+"""Functions that know the photo of a failure; the queue puts its own here."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +107,11 @@ def weights(engine: str = "") -> Button:
 
 def can_fetch(engine: EngineState) -> bool:
     """Whether the button is of use: the engine lacks weights that somebody offers, and the backend runs on this computer."""
-    return engine.state in _NO_WEIGHTS and bool(engine.terms) and preferences.get().location == "LOCAL"
+    return engine.state in _NO_WEIGHTS and bool(engine.terms) and settings.get().location == "LOCAL"
 
 
 def _connection(failure: ConnectionLost) -> Remedy:
-    remote = preferences.get().location == "REMOTE"
+    remote = settings.get().location == "REMOTE"
     message, hint = failure.message, failure.hint
     if failure.reason == "missing":
         return Remedy(message, hint, (*for_private_state(), PREFERENCES))
@@ -134,7 +147,7 @@ def _incompatible(peer: int | None) -> Remedy:
 
 def _other_backend() -> tuple[Button, ...]:
     """How to come by a backend of this version."""
-    if preferences.get().location == "REMOTE":
+    if settings.get().location == "REMOTE":
         return (TEST, PREFERENCES)
     if uses_private():
         return (UPDATE, RESTART)
@@ -162,23 +175,21 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
-def for_private_state() -> tuple[Button, ...]:
-    """How to come by a private installation that works, from what is there."""
+def for_private_state(state: installer.State | None = None) -> tuple[Button, ...]:
+    """How to come by a private installation that works, from what is there; ``state`` is looked up if it is not given."""
     return {
         "missing": (INSTALL, COPY_COMMAND),
         "interrupted": (RESUME, REMOVE),
         "broken": (REPAIR, REMOVE),
         "outdated": (UPDATE, REMOVE),
         "installed": (REPAIR, REMOVE),
-    }[installation.state()]
+    }[installation.state() if state is None else state]
 
 
 def uses_private() -> bool:
     """Whether the backend of this computer is the private installation."""
-    from ..photos import session
-
     try:
-        return find_command(session.backend_settings(bpy.context)).origin == "private"
+        return find_command(backend_settings(bpy.context)).origin == "private"
     except (ConnectionLost, SettingsError):
         return False
 
@@ -194,13 +205,11 @@ def _for_installation(failure: InstallError) -> tuple[Button, ...]:
 
 
 def _by_code(code: ErrorCode, failure: Exception) -> tuple[Button, ...]:
-    from ..photos import session
-
-    job = next((job for job in session.current().failed if job.failure is failure), None)
+    job = next((found for of_failure in FAILED_PHOTOS if (found := of_failure(failure)) is not None), None)
     if code == ErrorCode.BUSY:
         return (AGAIN if job is None else replace(AGAIN, operator=_RETRY, properties={"number": job.number}),)
     if code in {ErrorCode.WEIGHTS_MISSING, ErrorCode.LICENCE_NOT_ACCEPTED}:
-        return (weights() if job is None else weights(job.recipe.engine),)
+        return (weights() if job is None else weights(job.engine),)
     if code in {ErrorCode.SHUTTING_DOWN, ErrorCode.OUT_OF_MEMORY}:
-        return (RESTART,) if preferences.get().location == "LOCAL" else (TEST,)
+        return (RESTART,) if settings.get().location == "LOCAL" else (TEST,)
     return ()

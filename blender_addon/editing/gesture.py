@@ -17,9 +17,9 @@ from gpu_extras.batch import batch_for_shader
 
 from image_to_3d.core.cloud import selecting
 
-from ..photos import session
 from ..scene import edits, roles
 from ..scene import points as pointcloud
+from ..scene.active import shown_root
 from ..ui.modal import View, ViewportTool
 from .operators import Edits
 
@@ -106,7 +106,7 @@ class IMAGE_TO_3D_OT_select_points(Edits, ViewportTool, bpy.types.Operator):
         return self._select(context, context.region, context.region_data)
 
     def _select(self, context: bpy.types.Context, region: bpy.types.Region, view: Any) -> set[str]:
-        root = session.shown_root(context)
+        root = shown_root(context)
         points = roles.points_of(root)
         size = region.width, region.height
         clip_from_points = np.array(view.perspective_matrix @ points.matrix_world)

@@ -13,9 +13,11 @@ from bpy.props import BoolProperty, EnumProperty
 
 from image_to_3d.core.cloud import selecting
 
-from ..photos import session
+from ..runtime.objects import of
+from ..runtime.workers import Workers, or_notice
 from ..scene import edits, roles
 from ..scene import points as pointcloud
+from ..scene.active import shown_root
 
 
 class Edits:
@@ -26,7 +28,7 @@ class Edits:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs the points of a photo, in Object Mode."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         if root is None or roles.points_of(root) is None:
             cls.poll_message_set("Select a photo that has points")
             return False
@@ -44,7 +46,7 @@ class IMAGE_TO_3D_OT_add_crop_box(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it and leave it selected, ready to be moved."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         edits.remove_box(root)
         box = edits.add_box(root)
         for obj in context.selected_objects:
@@ -62,7 +64,7 @@ class IMAGE_TO_3D_OT_apply_crop(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mark the points and remove the box."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         if root.image_to_3d.editing.crop_box is None:
             self.report({"WARNING"}, rpt_("There is no crop box"))
             return {"CANCELLED"}
@@ -80,7 +82,7 @@ class IMAGE_TO_3D_OT_remove_crop_box(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         edits.remove_box(root)
         context.view_layer.objects.active = root
         root.select_set(True)
@@ -105,7 +107,7 @@ class IMAGE_TO_3D_OT_select_all_points(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Select."""
-        points = roles.points_of(session.shown_root(context))
+        points = roles.points_of(shown_root(context))
         kept = edits.kept(points)
         chosen = {"SELECT": kept, "DESELECT": np.zeros_like(kept), "INVERT": kept & ~edits.selection(points)}
         edits.select(points, chosen[self.action])
@@ -129,7 +131,7 @@ class IMAGE_TO_3D_OT_remove_points(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mark the points."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         points = roles.points_of(root)
         kept = edits.kept(points)
         chosen = edits.selection(points) & kept
@@ -150,7 +152,7 @@ class IMAGE_TO_3D_OT_remove_isolated(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the positions and return; neighbours are counted meanwhile."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         points = roles.points_of(root)
         name, data, least = root.name, points.data.session_uid, root.image_to_3d.editing.neighbours
         positions, kept = pointcloud.read(points, "position"), edits.kept(points)
@@ -169,8 +171,7 @@ class IMAGE_TO_3D_OT_remove_isolated(Edits, bpy.types.Operator):
             edits.mark(found, edits.ISOLATED, alone)
             bpy.ops.ed.undo_push(message="Remove Isolated")
 
-        session.current().background.run(work, done)
-        session.start_timer()
+        of(Workers).run(lambda _: work(), or_notice(self.bl_idname, done))
         return {"FINISHED"}
 
 
@@ -182,7 +183,7 @@ class IMAGE_TO_3D_OT_restore_all(Edits, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Forget all edits."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         edits.restore(root)
         if context.view_layer.objects.active is None:
             context.view_layer.objects.active = root

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ..photos import session
 from ..scene import roles
+from ..scene.active import shown_root
 from ..ui.widgets import Sidebar
 
 
@@ -21,13 +21,13 @@ class IMAGE_TO_3D_PT_edit(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with points."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and roles.points_of(root) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        settings = session.shown_root(context).image_to_3d.editing
+        settings = shown_root(context).image_to_3d.editing
         _draw_crop(layout, settings)
         _draw_selection(layout)
         layout.use_property_split = True

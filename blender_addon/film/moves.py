@@ -11,8 +11,9 @@ from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
 from image_to_3d.core.cameras.axes import points_to_opencv
 from image_to_3d.core.cameras.trajectories import TrajectoryOptions, trajectory
 
-from ..photos import session
 from ..scene import camera, points, roles
+from ..scene.active import shown_root
+from ..ui.reporting import refuse
 from . import keyframes
 
 MOVES = [
@@ -45,16 +46,14 @@ class IMAGE_TO_3D_OT_add_camera_move(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
-        return context.mode == "OBJECT" and session.shown_root(context) is not None
+        return context.mode == "OBJECT" and shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the camera and the scene's camera of it."""
         try:
-            made = add(
-                context.scene, session.shown_root(context), self.move.lower(), self.frames, self.strength, self._label()
-            )
+            made = add(context.scene, shown_root(context), self.move.lower(), self.frames, self.strength, self._label())
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         for obj in context.selected_objects:
             obj.select_set(False)
         made.select_set(True)

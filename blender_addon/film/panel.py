@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..photos import session
+from ..scene.active import shown_root
 from ..ui.widgets import Sidebar, lines, warn
 from . import safe_zone
 
@@ -20,13 +20,13 @@ class IMAGE_TO_3D_PT_film(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with something to film."""
-        return session.shown_root(context) is not None
+        return shown_root(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
         layout.operator_menu_enum("image_to_3d.add_camera_move", "move", icon="CAMERA_DATA")
-        root = session.shown_root(context)
+        root = shown_root(context)
         row = layout.row(align=True)
         if safe_zone.zone_object(root) is None:
             row.operator("image_to_3d.show_safe_zone", icon="MESH_UVSPHERE")

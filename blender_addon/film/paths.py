@@ -14,8 +14,9 @@ from image_to_3d.blender.points import similarity
 from image_to_3d.core import Camera, CameraPath, ErrorCode, ImageTo3DError
 from image_to_3d.io.camera_paths import read_camera_path, write_camera_path
 
-from ..photos import session
 from ..scene import camera
+from ..scene.active import shown_root
+from ..ui.reporting import refuse
 from . import keyframes
 
 FRAMES = [
@@ -42,7 +43,7 @@ class IMAGE_TO_3D_OT_export_camera_path(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Go through the frames of the scene and write the file."""
-        root = session.shown_root(context) if self.frame == "PHOTO" else None
+        root = shown_root(context) if self.frame == "PHOTO" else None
         try:
             if root is None and self.frame == "PHOTO":
                 raise ImageTo3DError(
@@ -50,7 +51,7 @@ class IMAGE_TO_3D_OT_export_camera_path(bpy.types.Operator, ExportHelper):
                 )
             write_camera_path(Path(self.filepath), sample(context, root))
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -67,14 +68,14 @@ class IMAGE_TO_3D_OT_import_camera_path(bpy.types.Operator, ImportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the file and make the camera."""
-        root = session.shown_root(context) if self.frame == "PHOTO" else None
+        root = shown_root(context) if self.frame == "PHOTO" else None
         scene = context.scene
         try:
             path = read_camera_path(Path(self.filepath))
             name = Path(self.filepath).stem
             keyframes.create(scene, name, path, root, scene.unit_settings.scale_length)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         return {"FINISHED"}
 
 

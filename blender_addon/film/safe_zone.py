@@ -16,8 +16,12 @@ from image_to_3d.core.cameras.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.cameras.safe_zone import SafeZone, safe_zone
 
 from ..measuring import scale
-from ..photos import session
+from ..runtime.notices import Notices
+from ..runtime.objects import of
+from ..runtime.workers import Workers, or_notice
 from ..scene import edits, roles
+from ..scene.active import shown_root
+from ..ui.reporting import redraw, refuse
 from ..viewport import notice
 from . import moves
 
@@ -34,16 +38,15 @@ class IMAGE_TO_3D_OT_show_safe_zone(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
-        return context.mode == "OBJECT" and session.shown_root(context) is not None
+        return context.mode == "OBJECT" and shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Measure it on the background thread; the timer does the rest."""
-        session.current().failure = None
+        of(Notices).begin()
         try:
-            show(context.scene, session.shown_root(context))
+            show(context.scene, shown_root(context))
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -57,12 +60,12 @@ class IMAGE_TO_3D_OT_hide_safe_zone(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs one."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and zone_object(root) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete object and mesh."""
-        bpy.data.meshes.remove(zone_object(session.shown_root(context)).data)
+        bpy.data.meshes.remove(zone_object(shown_root(context)).data)
         return {"FINISHED"}
 
 
@@ -123,7 +126,7 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
             _build(found, zone, metres_per_unit, state)
             bpy.ops.ed.undo_push(message="Show Safe Zone")
 
-    session.current().background.run(work, done)
+    of(Workers).run(lambda _: work(), or_notice("safe zone", done))
 
 
 def _build(root: bpy.types.Object, zone: SafeZone, metres_per_unit: float, state: str) -> None:
@@ -230,7 +233,7 @@ def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = No
     if beyond is not None and beyond.metres > 0:
         _outside[scene.session_uid] = beyond.metres
     if before is not None or scene.session_uid in _outside:
-        session.redraw()
+        redraw()
 
 
 def sentence(context: bpy.types.Context) -> str:

@@ -8,14 +8,18 @@ import bpy
 
 from image_to_3d.core import ImageTo3DError
 
-from ..photos import session
+from ..photos.queue import PhotoQueue
+from ..runtime.notices import Notices
+from ..runtime.objects import of
+from ..scene import active
+from ..ui.reporting import refuse
 from . import analysis, stored_cloud
 from .analysis import Analysis
 
 
 def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
     """The photo to measure: the one on show; where something else is selected, the only one of the scene."""
-    root = session.shown_root(context)
+    root = active.shown_root(context)
     if root is not None:
         return root
     roots = [obj for obj in context.scene.objects if obj.image_to_3d.role == "ROOT"]
@@ -33,7 +37,7 @@ class OnPhoto:
         root = shown_root(context)
         if root is None or not stored_cloud.measurable(root):
             return False
-        job = session.current().job
+        job = of(PhotoQueue).job
         if job is not None and job.root == root.session_uid:
             cls.poll_message_set("This photo is being made anew")
             return False
@@ -51,13 +55,12 @@ def later(
     Args:
         operator: that reports what prevents it at once; what it returns then.
         context: of the operator.
-        work, step: see :func:`.analysis.resumed`. What ``work`` raises becomes the session's failure.
+        work, step: see :func:`.analysis.resumed`. What ``work`` raises is said in the panel.
     """
-    session.current().failure = None
+    of(Notices).begin()
     root = shown_root(context)
     try:
         analysis.request(root, analysis.resumed(context.scene, root, work, step))
     except ImageTo3DError as error:
-        return session.refuse(operator, error)
-    session.start_timer()
+        return refuse(operator, error)
     return {"FINISHED"}

@@ -16,8 +16,10 @@ from image_to_3d.core.surfaces.levelling import Gravity, camera_angles, find_gra
 from image_to_3d.core.surfaces.planes import Plane, classify, find_planes
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
-from ..photos import session
-from ..runtime import session_uids
+from ..runtime import objects, session_uids
+from ..runtime.objects import of
+from ..runtime.pump import Pump
+from ..runtime.workers import Workers, or_notice
 from ..scene import roles
 from . import stored_cloud
 
@@ -97,13 +99,7 @@ class Analyses:
             return
         self._waiting[key] = waiting
 
-        def work() -> Analysis | Exception:
-            try:
-                return analyse(grid(), metric)
-            except Exception as error:
-                return error
-
-        session.current().background.run(work, lambda outcome: self._arrived(key, outcome))
+        of(Workers).run(lambda _: analyse(grid(), metric), lambda outcome: self._arrived(key, outcome))
 
     def forget(self) -> None:
         """Drop everything: the file that it belongs to is gone."""
@@ -134,18 +130,15 @@ class Analyses:
             raise errors[0]
 
 
-_analyses = Analyses()
-
-
 def known(root: bpy.types.Object) -> Analysis | None:
     """What is already known of a root; cheap enough for a panel. Main thread."""
-    return _analyses.known(_key(root))
+    return of(Analyses).known(_key(root))
 
 
 def request(root: bpy.types.Object, then: Then | None = None) -> None:
-    """Find out, then call ``then`` on the main thread, by way of the session's pump; at once if it is known.
+    """Find out, then call ``then`` on the main thread, at the next turn of the pump if it is known.
 
-    ``then`` may raise ImageTo3DError, which becomes the session's failure. The caller starts the session's timer.
+    ``then`` may raise ImageTo3DError, which is said in the panel.
 
     Raises:
         ImageTo3DError: ``bad_request`` where the root cannot be measured.
@@ -153,39 +146,38 @@ def request(root: bpy.types.Object, then: Then | None = None) -> None:
     found = known(root)
     if found is not None:
         if then is not None:
-            session.current().background.run(lambda: found, then)
+            of(Workers).run(lambda _: found, or_notice("measuring", then))
         return
     key = _key(root)
     stored = stored_cloud.read(root)
     metric = stored.picture.provenance.metric or root.image_to_3d.calibration.calibrated
     assert key is not None  # it has points, or reading them had raised
-    _analyses.fetch(key, stored.grid, metric, then)
+    of(Analyses).fetch(key, stored.grid, metric, then)
 
 
 def prefetch(root: bpy.types.Object) -> None:
     """Have it found out soon, for a panel, which must not wait; a photo that cannot be measured is left alone."""
     key = _key(root)
-    if key is None or not _analyses.to_be_fetched(key):
+    if key is None or not of(Analyses).to_be_fetched(key):
         return
     uid = root.session_uid
 
     def begin() -> None:
         wanted = session_uids.find(bpy.data.objects, uid)
-        if wanted is None or _key(wanted) != key or not _analyses.to_be_fetched(key):
+        if wanted is None or _key(wanted) != key or not of(Analyses).to_be_fetched(key):
             return
         try:
             request(wanted)
         except ImageTo3DError:
-            _analyses.refused(key)
+            of(Analyses).refused(key)
             return
-        session.start_timer()
 
     _soon(begin)
 
 
 def _soon(function: Callable[[], None]) -> None:
     """Call a function once the panels are drawn."""
-    bpy.app.timers.register(function)
+    of(Pump).soon(function)
 
 
 def resumed(
@@ -253,12 +245,8 @@ def _key(root: bpy.types.Object) -> Key | None:
 
 @bpy.app.handlers.persistent
 def _on_load(*_: Any) -> None:
-    _analyses.forget()
+    if objects.running():
+        of(Analyses).forget()
 
 
 HANDLERS = (("load_pre", _on_load),)
-
-
-def on_unregister() -> None:
-    """Forget everything."""
-    _analyses.forget()

@@ -12,10 +12,10 @@ from mathutils import Matrix, Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
-from ..photos import session
 from ..runtime import session_uids
 from ..scene import roles
 from ..ui.modal import View, ViewportTool
+from ..ui.reporting import refuse
 from .active_photo import shown_root
 
 _ACROSS_PX = 10.0
@@ -82,7 +82,7 @@ class PicksPoints(ViewportTool):
         try:
             point = hit(session_uids.find(bpy.data.objects, self._root), *view.ray())
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         if point is None:
             self.report({"INFO"}, iface_("There is no surface under the mouse."))
             return None

@@ -13,9 +13,9 @@ from mathutils import Vector
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.surfaces.inspection import box_polygon
 
-from ..photos import session
 from ..runtime import session_uids
 from ..ui.modal import View, ViewportTool
+from ..ui.reporting import refuse
 from . import picking, stored_cloud
 from .active_photo import shown_root
 
@@ -66,7 +66,7 @@ class SelectsRegion(ViewportTool):
             root = session_uids.find(bpy.data.objects, self._root)
             pixels = photo_pixels(root, view.region, view.data, drawn)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         self.outline = " ".join(f"{u:.3f},{v:.3f}" for u, v in pixels)
         return self.execute(context)
 

@@ -6,12 +6,13 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
-from .. import preferences, translations
-from ..backend import engine_catalogue, recovery
+from .. import translations
+from ..backend import engine_catalogue, recovery, settings
+from ..backend.connection import Connection
 from ..backend.recovery_widgets import draw_buttons
+from ..runtime.objects import of
 from ..scene.properties import Recipe
 from ..ui.widgets import lines, warn
-from . import session
 
 _STATES = {
     "ready": n_("Ready"),
@@ -26,7 +27,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
     column = layout.column(align=True)
     column.prop(recipe, "engine")
     name = _meant(context, recipe)
-    welcome = session.current().welcome
+    welcome = of(Connection).welcome
     engine = next((e for e in welcome.engines if e.name == name), None) if welcome else None
     if engine is None:
         row = column.row(align=True)
@@ -54,7 +55,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, recipe: Recipe)
 
 def _meant(context: bpy.types.Context, recipe: Recipe) -> str:
     """The engine that the backend will take, as far as that is known."""
-    name = recipe.engine if recipe.engine != "auto" else preferences.get(context).engine
+    name = recipe.engine if recipe.engine != "auto" else settings.get(context).engine
     if name != "auto":
         return name
-    return engine_catalogue.automatic(bool(recipe.depth_path), session.current().welcome)
+    return engine_catalogue.automatic(bool(recipe.depth_path), of(Connection).welcome)

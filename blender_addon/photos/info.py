@@ -6,7 +6,6 @@ Panels ask at every draw and get what is known; files are looked at on a thread,
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,13 @@ import numpy as np
 
 from image_to_3d.core.imaging.photo_header import PhotoHead, read_head
 from image_to_3d.io.photo_header import photo_head
+
+from ..runtime.objects import of
+from ..runtime.pump import Pump
+from ..runtime.workers import Workers
+from ..ui.reporting import redraw
+
+LANE = "photo information"
 
 _FRESH_SECONDS = 3.0
 _TICK_SECONDS = 0.1
@@ -45,29 +51,35 @@ class PhotoFacts:
 class _Entry:
     facts: PhotoFacts | None = None
     looked: float = -1e9
-    future: Future[PhotoFacts] | None = None
+    under_way: bool = False
 
 
-class _Photos:
-    """Facts and small pictures by path."""
+class PhotoInfo:
+    """Facts and small pictures by path. Main thread."""
 
     def __init__(self) -> None:
         self.entries: dict[Path, _Entry] = {}
         self.packed: dict[tuple[str, int], PhotoFacts] = {}
         self.previews = bpy.utils.previews.new()
         self.to_turn: dict[str, tuple[float, PhotoHead]] = {}
-        self._executor: ThreadPoolExecutor | None = None
+        of(Pump).add(self.tick)
 
     def facts(self, path: Path) -> PhotoFacts | None:
         """What is known now; a look at the file is under way if that is old."""
         entry = self.entries.setdefault(path, _Entry())
-        if entry.future is None and time.monotonic() - entry.looked > _FRESH_SECONDS:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(1, thread_name_prefix="image-to-3d photos")
-            entry.future = self._executor.submit(_look, path)
-            if not bpy.app.timers.is_registered(_tick):
-                bpy.app.timers.register(_tick, first_interval=_TICK_SECONDS)
+        if not entry.under_way and time.monotonic() - entry.looked > _FRESH_SECONDS:
+            entry.under_way = True
+            of(Workers).run(lambda _: _look(path), lambda found: self._take(entry, found), lane=LANE, in_any_mode=True)
         return entry.facts
+
+    def _take(self, entry: _Entry, found: PhotoFacts | Exception) -> None:
+        facts = (
+            found if isinstance(found, PhotoFacts) else PhotoFacts()
+        )  # whatever is odd about it, the next photo is shown
+        entry.looked, entry.under_way = time.monotonic(), False
+        if facts != entry.facts:
+            entry.facts = facts
+            redraw()
 
     def icon(self, path: Path) -> int:
         """Icon of a small picture; 0 where Blender cannot read the photo or it has not been looked at. Blender reads it later."""
@@ -79,30 +91,21 @@ class _Photos:
             self.previews.load(key, str(path), "IMAGE")
             if facts.head.upright != _UNKNOWN.upright:
                 self.to_turn[key] = time.monotonic(), facts.head
-                if not bpy.app.timers.is_registered(_tick):
-                    bpy.app.timers.register(_tick, first_interval=_TICK_SECONDS)
+                of(Pump).wake(self.tick)
         return self.previews[key].icon_id
 
-    def collect(self) -> tuple[bool, bool]:
-        """Take what the thread has found. Whether something is new, and whether more is to come."""
-        new = False
-        for entry in self.entries.values():
-            if entry.future is not None and entry.future.done():
-                found = entry.future.result()
-                new |= found != entry.facts
-                entry.facts, entry.looked, entry.future = found, time.monotonic(), None
+    def tick(self) -> float | None:
+        """Turn small pictures that Blender has read meanwhile."""
         for key, (since, head) in list(self.to_turn.items()):
             if time.monotonic() - since > _SETTLE_SECONDS:
                 del self.to_turn[key]
                 _turn(self.previews[key], head)
-                new = True
-        return new, bool(self.to_turn) or any(entry.future is not None for entry in self.entries.values())
+                redraw()
+        return _TICK_SECONDS if self.to_turn else None
 
     def close(self) -> None:
-        """Free the small pictures and stop the thread."""
+        """Free the small pictures."""
         bpy.utils.previews.remove(self.previews)
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _look(path: Path) -> PhotoFacts:
@@ -133,64 +136,30 @@ def _turn(preview: bpy.types.ImagePreview, head: PhotoHead) -> None:
     preview.image_pixels_float.foreach_set(np.ascontiguousarray(upright[::-1]).ravel())
 
 
-_photos: _Photos | None = None
-
-
 def of_path(path: Path) -> PhotoFacts | None:
     """What is known of a photo file; None until it has been looked at."""
-    return None if _photos is None else _photos.facts(path)
+    return of(PhotoInfo).facts(path)
 
 
 def icon(path: Path) -> int:
     """Icon number of a small picture of a photo file, 0 for none."""
-    return 0 if _photos is None else _photos.icon(path)
+    return of(PhotoInfo).icon(path)
 
 
 def of_image(image: bpy.types.Image) -> PhotoFacts | None:
     """The same of an image of the .blend file; one that was painted has no head."""
-    if image.source != "FILE" or image.is_dirty or _photos is None:
+    if image.source != "FILE" or image.is_dirty:
         return PhotoFacts()
     if image.packed_file is None:
         return (
             of_path(Path(bpy.path.abspath(image.filepath, library=image.library))) if image.filepath else PhotoFacts()
         )
-    key = image.name_full, image.packed_file.size
-    if key not in _photos.packed:
-        _photos.packed[key] = PhotoFacts(read_head(bytes(image.packed_file.data)))
-    return _photos.packed[key]
+    key, packed = (image.name_full, image.packed_file.size), of(PhotoInfo).packed
+    if key not in packed:
+        packed[key] = PhotoFacts(read_head(bytes(image.packed_file.data)))
+    return packed[key]
 
 
-def collect() -> bool:
-    """Take what the thread has found; for scripts, which have no timers.
-
-    Returns:
-        True while a look at a file is under way.
-    """
-    return _photos is not None and _photos.collect()[1]
-
-
-def _tick() -> float | None:
-    if _photos is None:
-        return None
-    new, more = _photos.collect()
-    if new:
-        from . import session
-
-        session.redraw()
-    return _TICK_SECONDS if more else None
-
-
-def on_register() -> None:
-    """Nothing is looked at before a panel asks."""
-    global _photos
-    _photos = _Photos()
-
-
-def on_unregister() -> None:
-    """Stop timer and thread."""
-    global _photos
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    if _photos is not None:
-        _photos.close()
-        _photos = None
+def looking() -> bool:
+    """True while a look at a file is under way."""
+    return of(Workers).in_lane(LANE) is not None

@@ -27,13 +27,13 @@ from image_to_3d.protocol.messages import Message, Predict, Result, bytes_blob
 from image_to_3d.protocol.schema import SchemaError
 
 from .. import translations
-from ..runtime.main_thread import Work
+from ..runtime.main_thread import SlicedTask
+from ..runtime.objects import of
 from ..scene import photo_result, photo_source
 from ..scene.photo_result import PhotoResult
 from ..scene.photo_source import PhotoSource
 from ..scene.recipe import RecipeValues
 
-_numbers = itertools.count(1)
 _STAGES = {
     **STAGES,
     "read": n_("Reading the photo"),
@@ -80,8 +80,16 @@ class HeatMapArrival:
     far: float | None
 
 
+class _Numbers:
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def following(self) -> int:
+        return next(self._count)
+
+
 @dataclass(eq=False)
-class Job:
+class PhotoJob:
     """A photo on its way.
 
     Attributes:
@@ -96,8 +104,8 @@ class Job:
         number: tells jobs apart.
         ticket: of the request; 0 while it waits for its turn.
         stage, fraction: latest progress.
-        given_up: set when the person cancels; read by the client's thread.
-        arrival: set when it is ready to be built, or, of a depth map, to be shown.
+        cancelled: set when the person cancels; read by the client's thread.
+        prepared: set when it is ready to be built, or, of a depth map, to be shown.
         work: its way into the scene, or None.
         failure: why it failed, or None.
     """
@@ -110,14 +118,14 @@ class Job:
     depth_path: str = ""
     root: int = 0
     measured: MeasurementState | None = None
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int = field(default_factory=lambda: of(_Numbers).following())
     ticket: int = 0
     stage: str = "read"
     fraction: float = 0.0
     started: float = field(default_factory=time.monotonic)
-    given_up: threading.Event = field(default_factory=threading.Event)
-    arrival: Arrival | HeatMapArrival | None = None
-    work: Work | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    prepared: Arrival | HeatMapArrival | None = None
+    work: SlicedTask | None = None
     failure: ImageTo3DError | None = None
 
     @property
@@ -125,18 +133,22 @@ class Job:
         """Seconds since it was started."""
         return time.monotonic() - self.started
 
-    def anew(self) -> Job:
+    def restarted(self) -> PhotoJob:
         """The same, not yet begun."""
         return replace(
             self,
             ticket=0,
             stage="read",
             fraction=0.0,
-            given_up=threading.Event(),
-            arrival=None,
+            cancelled=threading.Event(),
+            prepared=None,
             work=None,
             failure=None,
         )
+
+    def release(self) -> None:
+        """Give back what came: some hundred megabytes, which a failed photo in the list need not keep."""
+        self.prepared = self.work = None
 
     def find_root(self, objects: Iterable[Any]) -> Any | None:
         """The root among these objects, if it is still there. Main thread."""
@@ -176,12 +188,12 @@ class Job:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The photo gave no points.", "Try another photo or engine.")
         if cloud.intrinsics is None:
             raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
-        if self.given_up.is_set():
+        if self.cancelled.is_set():
             raise Cancelled
         return reply, cloud
 
 
-class DepthMapJob(Job):
+class DepthMapJob(PhotoJob):
     """A photo whose depth is wanted as a picture, and nothing else."""
 
     def prepare(self, reply: Message) -> HeatMapArrival:

@@ -33,7 +33,8 @@ from ..scene import recipe as recipes
 from ..scene.active import LastResult
 from ..scene.properties import Recipe
 from ..scene.recipe import RecipeValues
-from . import depth_images, hooks
+from ..ui import reporting
+from . import depth_images, update_hooks
 from .job import Arrival, DepthMapJob, HeatMapArrival, PhotoJob
 
 SOURCE = "photo"
@@ -55,7 +56,7 @@ class PhotoQueue:
         self.waiting: list[PhotoJob] = []
         self.failed: list[PhotoJob] = []
         self.was_batch = False
-        of(Connection).on_change.append(self._start_over)
+        of(Connection).on_change.append(self._backend_goes)
         of(Pump).add(self.tick, lambda: self.job is not None or bool(self.waiting))
 
     def generate(
@@ -192,7 +193,7 @@ class PhotoQueue:
     def _start(self, job: PhotoJob) -> None:
         root = job.find_root(bpy.data.objects)
         if root is not None:
-            job.measured = next((found for hook in hooks.UPDATE if (found := hook.remember(root)) is not None), None)
+            job.measured = update_hooks.measured_of(root)
         job.stage, job.started = "read", time.monotonic()
 
         def on_start() -> None:
@@ -224,10 +225,12 @@ class PhotoQueue:
         self.failed.append(job)
         of(Notices).fail(SOURCE, error)
 
-    def _start_over(self) -> None:
-        """Another backend is about to take the place of this one: it does the running job from the beginning, before the others."""
+    def _backend_goes(self, again: bool) -> None:
+        """Another that takes its place does the running job from the beginning, before the others."""
         job = self.job
-        if job is not None and job.prepared is None:
+        if not again:
+            self.cancel_all()
+        elif job is not None and job.prepared is None:
             self.cancel()
             self.waiting.insert(0, job.restarted())
 
@@ -241,11 +244,7 @@ class PhotoQueue:
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(prepared.photo, seconds=job.elapsed), drafted, root)
-        for hook in hooks.UPDATE:
-            if prepared.again is not None:
-                hook.reapply(scene, built.root, prepared.again)
-            if root is not None:
-                hook.later(scene, root)
+        update_hooks.tell(scene, built.root, prepared.again, updated=root is not None)
         of(LastResult).root = built.root.name
         self._finish(job)
         yield
@@ -308,9 +307,17 @@ def _retry_of(failure: Exception) -> recovery.FailedPhoto | None:
     return None if job is None else recovery.FailedPhoto(job.number, job.recipe.engine)
 
 
+def _shown() -> object:
+    queue = of(PhotoQueue)
+    job = queue.job
+    now = job and (job.number, job.stage, round(job.fraction, 2), int(job.elapsed))
+    return now, tuple(job.number for job in queue.waiting), tuple(job.number for job in queue.failed), of(Workers).title
+
+
 def on_register() -> None:
-    """Let failures of photos have their buttons."""
+    """Let failures of photos have their buttons, and panels follow the queue."""
     recovery.FAILED_PHOTOS.append(_retry_of)
+    reporting.WATCHED.append(_shown)
 
 
 def on_unregister() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from . import session
-from .job import Job, stage_text
+from ..runtime.objects import of
+from .job import PhotoJob, stage_text
+from .queue import PhotoQueue
 
 _SHOWN = 8
 """Rows of a long queue; the rest is counted."""
@@ -14,10 +15,10 @@ _SHOWN = 8
 
 def draw(layout: bpy.types.UILayout) -> None:
     """Progress of the running photo, and what waits behind it or has failed before it."""
-    current = session.current()
+    current = of(PhotoQueue)
     if current.job is not None:
         _draw_progress(layout, current.job, alone=not current.waiting)
-    if not current.several:
+    if not current.was_batch:
         return
     column = layout.column(align=True)
     for job in current.failed[:_SHOWN]:
@@ -34,7 +35,7 @@ def draw(layout: bpy.types.UILayout) -> None:
         column.label(text=iface_("and {count} more").format(count=left), translate=False)
 
 
-def _draw_progress(layout: bpy.types.UILayout, job: Job, alone: bool) -> None:
+def _draw_progress(layout: bpy.types.UILayout, job: PhotoJob, alone: bool) -> None:
     column = layout.column(align=True)
     if not alone:
         column.label(text=job.source.name, icon="OUTLINER_OB_POINTCLOUD", translate=False)

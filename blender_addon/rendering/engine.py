@@ -17,9 +17,11 @@ from image_to_3d.blender.camera import camera_from_view
 from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError
 
 from .. import translations
-from ..photos import session
+from ..backend.connection import Connection
+from ..runtime.objects import of
 from ..scene import camera, resident_scenes, visible_splats
 from ..scene.visible_splats import VisibleSplats
+from ..ui.reporting import redraw
 from ..ui.widgets import lines
 from ..viewport import live
 from .client import RenderClient, SplatPicture, in_first_frame
@@ -109,7 +111,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         resident = resident_scenes.current()
         resident.saw(visible)
         frame = _client.draw(
-            session.current().found_backend(bpy.context),
+            of(Connection).finder(bpy.context),
             resident,
             SplatPicture(in_first_frame(visible.instances), view, depsgraph.scene.image_to_3d.render.eps2d),
             self.test_break,
@@ -129,7 +131,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
 
 def _switch_on() -> None:
     live.current().turn_on()
-    session.redraw()
+    redraw()
 
 
 def border(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[slice, slice]:

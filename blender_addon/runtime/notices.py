@@ -36,6 +36,11 @@ class Notices:
         return tuple(self._standing)
 
     @property
+    def failures(self) -> tuple[Exception, ...]:
+        """Oldest first."""
+        return tuple(notice.failure for notice in self._standing if notice.failure is not None)
+
+    @property
     def failure(self) -> Exception | None:
         """The newest failure."""
         return next((notice.failure for notice in reversed(self._standing) if notice.failure is not None), None)

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 Tick = Callable[[], float | None]
 PAUSE_SECONDS = 0.005
 _AFTER_FAULT_SECONDS = 1.0
+AFTER: list[Callable[[], None]] = []
+"""What is called when the parts have had their turn; put here by modules when they are registered."""
 
 
 @dataclass(eq=False)
@@ -36,6 +38,7 @@ class Pump:
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
+        self._once: list[Callable[[], None]] = []
         self._running = False
 
     def add(self, tick: Tick, busy: Callable[[], bool] = lambda: False) -> None:
@@ -47,6 +50,17 @@ class Pump:
         """
         if all(part.tick != tick for part in self._parts):
             self._parts.append(_Part(tick, busy))
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Have a function called once, at the next turn: for what must not be done while panels are drawn."""
+        self._once.append(function)
+        self.add(self._soon, lambda: bool(self._once))
+        self.wake(self._soon)
+
+    def _soon(self) -> None:
+        functions, self._once = self._once, []
+        for function in functions:
+            function()
 
     def remove(self, tick: Tick) -> None:
         """Undo :meth:`add`."""
@@ -88,6 +102,8 @@ class Pump:
                         part.due = due if part.due is None else min(part.due, due)
         finally:
             self._running = False
+        for after in AFTER:
+            after()
         dues = [part.due for part in self._parts if part.due is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 

@@ -41,6 +41,7 @@ class Handle:
         log: what it has said, the newest last.
         cancelled: set when nobody wants it any more; ``work`` ends as soon as it can.
         failure: why it failed, once it has.
+        ended: set when ``work`` has come to its end; ``done`` follows.
     """
 
     title: str = ""
@@ -51,6 +52,7 @@ class Handle:
     log: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
     cancelled: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,7 +77,6 @@ class _Job:
     known: tuple[type[Exception], ...]
     thread: threading.Thread | None = None
     outcome: Any = None
-    ended: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> None:
         self.thread = threading.Thread(target=self._run, name=f"image-to-3d {self.handle.lane}", daemon=True)
@@ -88,7 +89,7 @@ class _Job:
             fault = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
             self.outcome = fault if isinstance(fault, self.known) else as_failure(fault)
         finally:
-            self.ended.set()
+            self.handle.ended.set()
 
 
 class Workers:
@@ -144,7 +145,7 @@ class Workers:
         for waiting in list(self._lanes.values()):
             if (
                 waiting
-                and waiting[0].ended.is_set()
+                and waiting[0].handle.ended.is_set()
                 and (waiting[0].handle.in_any_mode or bpy.context.mode == "OBJECT")
             ):
                 job = waiting.popleft()

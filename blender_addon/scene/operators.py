@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..photos import session
 from . import camera, roles
+from .active import shown_root
 
 
 class IMAGE_TO_3D_OT_view_from_photo(bpy.types.Operator):
@@ -18,12 +18,12 @@ class IMAGE_TO_3D_OT_view_from_photo(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a photo that still has its camera."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and roles.camera_of(root) is not None and all(root.image_to_3d.outcome.size)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the camera, then look through it."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         view = roles.camera_of(root)
         camera.match_render(context.scene, view, camera.photo_intrinsics(view, root.image_to_3d.outcome.size))
         space = context.space_data

@@ -15,45 +15,51 @@ from image_to_3d.io.gaussian_files import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
 from ..measuring import stored_cloud as photo_points
-from ..photos import session
-from ..runtime.main_thread import Steps
+from ..runtime.main_thread import SlicedRunner, Steps
+from ..runtime.notices import Notices
+from ..runtime.objects import of
+from ..runtime.workers import Handle, Workers, or_notice
 from ..scene import build, draft, edits, photo_result, roles
 from ..scene import points as pointcloud
 from ..scene import recipe as recipes
+from ..scene.active import LastResult
 from ..scene.photo_result import PhotoResult
+
+SOURCE = "splat files"
+"""Of the notices about them."""
 
 
 def load(context: bpy.types.Context, path: Path) -> None:
-    """Import a file; the objects come when it is read, through :meth:`Session.pump`."""
-    current, scene = session.current(), context.scene
+    """Import a file; the objects come when it is read."""
+    scene = context.scene
     scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
     # What a person chose for photos holds here too, but for the photo.
     recipe = recipes.values(scene.image_to_3d.recipe).of_gaussians()
 
-    def work() -> PhotoResult:
+    def work(_: Handle) -> PhotoResult:
         cloud = read_scene(path)
         fields = cloud_fields(cloud) | {"photo": path.name}
         return photo_result.from_cloud(cloud, Result(**fields), recipe, metres_per_unit)
 
     def done(read: PhotoResult) -> None:
-        current.stepwise.run(lambda: into_scene(read), failed)
+        of(SlicedRunner).run(lambda: into_scene(read), failed)
 
     def into_scene(photo: PhotoResult) -> Steps:
         drafted = yield from draft.in_steps(photo)
         target = bpy.data.scenes.get(scene_name) or bpy.context.scene
         built = build.place(target, photo, drafted)
-        current.last_root = built.root.name
+        of(LastResult).root = built.root.name
         yield
         bpy.ops.ed.undo_push(message="Import Gaussian Splats")
 
     def failed(error: ImageTo3DError) -> None:
-        current.failure = error
+        of(Notices).fail(SOURCE, error)
 
-    current.background.run(work, done, iface_("Reading {name}").format(name=path.name))
+    of(Workers).run(work, or_notice(SOURCE, done), iface_("Reading {name}").format(name=path.name))
 
 
 def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_transform: bool) -> None:
-    """Export the points that are shown below ``root``; the file is there when :meth:`Session.pump` says that nothing is under way.
+    """Export the points that are shown below ``root``; the file is there when nothing is under way any more.
 
     A PLY of points that stay before the camera of their photo keeps camera and picture grid, so it can be measured, and what was
     filled in stays marked.
@@ -87,7 +93,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         picture = replace(picture, cells=picture.cells[kept])
     metres_per_unit = context.scene.unit_settings.scale_length
 
-    def work() -> None:
+    def work(_: Handle) -> None:
         shown = {name: values[kept] for name, values in columns.items()}
         cloud = blender_points.to_cloud(
             shown["position"],
@@ -101,12 +107,10 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
         )
         write_scene(path, cloud)
 
-    current = session.current()
-
     def done(_: None) -> None:
-        current.notice = iface_("{name} was written.").format(name=path.name)
+        of(Notices).say(SOURCE, iface_("{name} was written.").format(name=path.name))
 
-    current.background.run(work, done, iface_("Writing {name}").format(name=path.name))
+    of(Workers).run(work, or_notice(SOURCE, done), iface_("Writing {name}").format(name=path.name))
 
 
 _AT_THE_CAMERA = 1e-6

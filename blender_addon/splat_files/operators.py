@@ -12,7 +12,10 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.file_kinds import SPLATS, file_filter, suffixes
 from image_to_3d.io.gaussian_files import is_scene
 
-from ..photos import session
+from ..runtime.notices import Notices
+from ..runtime.objects import of
+from ..scene.active import shown_root
+from ..ui.reporting import refuse
 from . import files as splat_files
 
 
@@ -37,10 +40,9 @@ class IMAGE_TO_3D_OT_import_splats(bpy.types.Operator, ImportHelper):
         """Queue the files and return; the timer does the rest."""
         names = [file.name for file in self.files if file.name]
         paths = [Path(self.directory) / name for name in names] or [Path(self.filepath)]
-        session.current().failure, session.current().notice = None, ""
+        of(Notices).begin()
         for path in paths:
             splat_files.load(context, path)
-        session.start_timer()
         return {"FINISHED"}
 
 
@@ -71,17 +73,16 @@ class IMAGE_TO_3D_OT_export_splats(bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo or a file of Gaussians."""
-        return session.shown_root(context) is not None
+        return shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Take the points and return; the file is written meanwhile."""
-        session.current().failure, session.current().notice = None, ""
+        of(Notices).begin()
         path = self.filepath if is_scene(self.filepath) else self.filepath + self.kind
         try:
-            splat_files.save(context, session.shown_root(context), Path(path), self.apply_transform)
+            splat_files.save(context, shown_root(context), Path(path), self.apply_transform)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 

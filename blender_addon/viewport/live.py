@@ -20,7 +20,8 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Event
 from image_to_3d.protocol.messages import DropScene
 
-from ..photos import session
+from ..backend.connection import Connection, RunningBackend, running_backend
+from ..runtime.objects import of
 from ..scene import resident_scenes, visible_splats
 from ..scene.resident_scenes import Upload
 from ..scene.visible_splats import SplatInstance
@@ -70,7 +71,7 @@ class LivePreview:
         self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden, on screen or not
         self._known: set[int] = set()  # of all spaces there were when the first of them was hidden
         self._drawing_failure = ""
-        self._find: session.RunningBackend | None = None
+        self._find: RunningBackend | None = None
         self._next_look = self._next_settings = 0.0
 
     @property
@@ -176,7 +177,7 @@ class LivePreview:
         """Start anew when a person chose another backend."""
         self._next_settings = now + SETTINGS_SECONDS
         try:
-            find = session.Session.running_backend(bpy.context)
+            find = running_backend(bpy.context)
         except ImageTo3DError as error:
             find, self._upload_failure = None, error
         if find != self._find:
@@ -200,12 +201,11 @@ class LivePreview:
     def _upload(self, instance: SplatInstance, now: float) -> None:
         try:
             upload = resident_scenes.current().read(instance)
-            session.current().ask(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
+            of(Connection).submit(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
         except ImageTo3DError as error:
             self._upload_failed(error, now)
             return
         self._uploads.add(instance.uid)
-        session.start_timer()
 
     def _uploaded(self, upload: Upload, event: Event) -> None:
         self._uploads.discard(upload.uid)
@@ -218,7 +218,7 @@ class LivePreview:
             return
         self._upload_failure, self._upload_pause = None, RETRY_SECONDS
         if arrived.replaced is not None:
-            session.current().ask(bpy.context, DropScene(arrived.replaced), lambda _: None)
+            of(Connection).submit(bpy.context, DropScene(arrived.replaced), lambda _: None)
         start_timer()
 
     def _upload_failed(self, error: ImageTo3DError, now: float) -> None:

@@ -22,6 +22,7 @@ import pytest
 
 from bpy_process import leave
 from paths import BACKEND_PYTHON, REPOSITORY, SAMPLE
+from session import Session
 
 _STATUS = pytest.StashKey[int]()
 HAS_BPY = importlib.util.find_spec("bpy") is not None
@@ -112,12 +113,12 @@ def fresh_blender(request: pytest.FixtureRequest) -> Iterator[None]:
 
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     bpy.ops.ed.undo_push(message="Start")
-    package.photos.session.current().failure = None
-    preferences = package.preferences.get()
+    package.runtime.objects.reset()
+    preferences = package.backend.settings.get()
     for key in ("location", "command", "idle_minutes", "address", "server_key", "engine"):
         preferences.property_unset(key)
     yield
-    package.photos.session.current().cancel()
+    Session(package).cancel()
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ class Panel:
 
         self.bpy = bpy
         self.package = package
-        self.session = package.photos.session.current()
+        self.session = Session(package)
 
     @property
     def recipe(self):

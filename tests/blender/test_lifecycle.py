@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from session import Session
+
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
 KINDS = ("objects", "collections", "meshes", "cameras", "materials", "pointclouds", "node_groups")
@@ -95,19 +97,19 @@ def test_disabling_leaves_nothing_behind_and_enabling_works(panel, addon) -> Non
 
     panel.choose_sample()
     panel.press()
-    session, enabled_hooks = panel.session, hooks()
+    enabled_hooks = hooks()
     name = addon.__name__
     addon_utils.disable(name)
     try:
         assert not any(thread.name == "image-to-3d client" for thread in threading.enumerate())
         assert hooks() < enabled_hooks
-        assert not bpy.app.timers.is_registered(addon.photos.session._tick)
+        assert not bpy.app.timers.is_registered(addon.runtime.pump._on_timer)
         assert not hasattr(bpy.types.Scene, "image_to_3d") and not hasattr(bpy.types, "IMAGE_TO_3D_PT_main")
-        assert session.job is None
+        assert not addon.runtime.objects.running()
     finally:
         addon_utils.enable(name)
     assert hooks() == enabled_hooks
-    panel.session = addon.photos.session.current()
+    panel.session = Session(addon)
     panel.choose_sample()
     assert panel.generate().points is not None
 
@@ -129,13 +131,13 @@ def test_cancel_while_the_backend_starts(panel_without_backend, monkeypatch, tmp
 
     panel = panel_without_backend
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
-    panel.package.preferences.get().command = f'"{sys.executable}" -c "import time; time.sleep(5)"'
+    panel.package.backend.settings.get().command = f'"{sys.executable}" -c "import time; time.sleep(5)"'
     panel.choose_sample()
     panel.press()
     panel.pump_until(lambda: panel.session.job.stage == "start")
     panel.session.cancel()
     end = time.monotonic() + 2
-    client = panel.session._client
+    client = panel.session.connection._client
     while time.monotonic() < end and not any(event.error for event in client.poll()):
         time.sleep(0.02)
     assert time.monotonic() < end, "the client's thread still waits for a backend that nobody wants"

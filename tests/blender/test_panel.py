@@ -14,6 +14,7 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 
 from paths import SAMPLE  # noqa: E402
 from photos import with_orientation  # noqa: E402
+from session import Session  # noqa: E402
 
 
 class Notes:
@@ -80,10 +81,12 @@ def draw(addon):
         while True:
             notes = Notes()
             cls.draw(SimpleNamespace(layout=notes), context)
-            new, more = addon.photos.info._photos.collect()
-            if not (new or more):
+            session = Session(addon)
+            info = session.of(addon.photos.info.PhotoInfo)
+            if not (addon.photos.info.looking() or info.to_turn):
                 break
-            while addon.photos.info.collect():
+            while addon.photos.info.looking() or info.to_turn:
+                session.pump()
                 time.sleep(0.01)
         return notes
 
@@ -122,7 +125,7 @@ def test_a_small_picture_stands_upright(panel_without_backend, addon, draw, tmp_
     path.write_bytes(with_orientation((SAMPLE / "photo.jpg").read_bytes(), 6))
     panel_without_backend.recipe.photo_path = str(path)
     draw("main")
-    photos = addon.photos.info._photos
+    photos = Session(addon).of(addon.photos.info.PhotoInfo)
     (key,) = [key for key in photos.previews if "sideways" in key]
     width, height = photos.previews[key].image_size
     assert width < height, "turned, once Blender has read it"
@@ -136,7 +139,7 @@ def test_a_photo_that_is_not_there_can_be_found_again(panel, draw, tmp_path: Pat
     root = panel.generate().root
     now.parent.mkdir()
     moved.rename(now)
-    panel.package.photos.info._photos.entries.clear()  # as after opening the file again
+    panel.session.of(panel.package.photos.info.PhotoInfo).entries.clear()  # as after opening the file again
     notes = draw("recipe", root)
     asked = notes.named("find_photo")
     assert (
@@ -177,7 +180,7 @@ def test_the_engine_says_its_state_and_licence(panel, draw, monkeypatch) -> None
     assert "Its weights are missing" in notes.text and "Get Weights shows the licence" in notes.text
     assert notes.named("fetch_weights").engine == "dpt-large" and "image-to-3d weights" not in notes.text
     remote = SimpleNamespace(location="REMOTE", engine="auto")
-    monkeypatch.setattr(panel.package.preferences, "get", lambda context=None: remote)
+    monkeypatch.setattr(panel.package.backend.settings, "get", lambda context=None: remote)
     notes = draw("settings")
     assert "image-to-3d weights fetch dpt-large" in notes.text and not notes.named("fetch_weights")
     monkeypatch.undo()
@@ -256,11 +259,11 @@ def test_the_image_editor_says_what_it_will_do_with_its_image(
     monkeypatch.setenv("IMAGE_TO_3D_BACKEND", "")
     monkeypatch.setattr(package.backend.process, "EXECUTABLE", "nowhere-to-be-found")
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
-    package.backend.panel.look_again()
+    package.backend.panel.invalidate()
     panel_without_backend.recipe.photo_path = "/another.jpg"
     panel_without_backend.recipe.engine = "sharp"
     notes = draw("image_editor", image=bpy.data.images.load(str(SAMPLE / "photo.jpg")))
-    package.backend.panel.look_again()
+    package.backend.panel.invalidate()
     assert "26.0 mm, 69° wide (from the photo)" in notes.text and "research only" in notes.text
     assert notes.named("generate_shown") and notes.named("install_backend") and "/another.jpg" not in notes.text
     assert draw("image_editor").named("generate_shown")
@@ -292,7 +295,7 @@ def test_trying_one_failure_again_leaves_the_others_listed(panel, draw, tmp_path
     bpy.ops.image_to_3d.import_photo(directory=str(tmp_path), files=[{"name": "a.jpg"}, {"name": "b.jpg"}])
     panel.finish()
     first, second = panel.session.failed
-    preferences = panel.package.preferences.get()
+    preferences = panel.package.backend.settings.get()
     preferences.location = "REMOTE"
     assert bpy.ops.image_to_3d.retry_job(number=first.number) == {"CANCELLED"}
     assert panel.session.failed == [first, second], "it was not tried"

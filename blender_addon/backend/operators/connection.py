@@ -8,8 +8,11 @@ import bpy
 
 from image_to_3d.core import ImageTo3DError
 
-from ... import preferences
-from ...photos import session
+from ...backend import settings
+from ...runtime.notices import Notices
+from ...runtime.objects import of
+from ...ui.reporting import refuse
+from ..connection import Connection
 from ..process import OfflineError
 
 
@@ -22,10 +25,9 @@ class IMAGE_TO_3D_OT_test_connection(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask; the answer is shown when it comes."""
         try:
-            session.current().test_connection(context)
+            of(Connection).test(context)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -38,15 +40,14 @@ class IMAGE_TO_3D_OT_stop_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while connected: stopping must not start one."""
-        return session.current().welcome is not None
+        return of(Connection).welcome is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Tell it to stop."""
         try:
-            session.current().stop_backend(context)
+            of(Connection).stop(context)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -59,7 +60,7 @@ class IMAGE_TO_3D_OT_restart_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only the one on this computer."""
-        if preferences.get(context).location == "REMOTE":
+        if settings.get(context).location == "REMOTE":
             cls.poll_message_set("The backend is on another computer: restart it there.")
             return False
         return True
@@ -67,10 +68,9 @@ class IMAGE_TO_3D_OT_restart_backend(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; the answer is shown when it comes."""
         try:
-            session.current().restart_backend(context)
+            of(Connection).restart(context)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -83,11 +83,9 @@ class IMAGE_TO_3D_OT_allow_online_access(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Switch it on, unless the command line of Blender forbids it."""
         if bpy.app.online_access_override and not bpy.app.online_access:
-            return session.refuse(
-                self, OfflineError("Blender was started with --offline-mode; start it without that option.")
-            )
+            return refuse(self, OfflineError("Blender was started with --offline-mode; start it without that option."))
         context.preferences.system.use_online_access = True
-        session.current().failure = None
+        of(Notices).begin()
         return {"FINISHED"}
 
 
@@ -99,7 +97,7 @@ class IMAGE_TO_3D_OT_copy_public_key(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put it on the clipboard."""
-        context.window_manager.clipboard = preferences.own_public_key()
+        context.window_manager.clipboard = settings.own_public_key()
         return {"FINISHED"}
 
 
@@ -111,7 +109,7 @@ class IMAGE_TO_3D_OT_copy_authorise_command(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put it on the clipboard."""
-        context.window_manager.clipboard = f"image-to-3d authorise {shlex.quote(preferences.own_public_key())}"
+        context.window_manager.clipboard = f"image-to-3d authorise {shlex.quote(settings.own_public_key())}"
         self.report({"INFO"}, "The command is on the clipboard.")
         return {"FINISHED"}
 

@@ -16,12 +16,17 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.paths import log_folder
 from image_to_3d.protocol.messages import EngineState
 
-from ... import preferences, translations
-from ...photos import session
-from ...runtime import tasks
+from ... import translations
+from ...backend import settings
+from ...runtime.notices import Notices
+from ...runtime.objects import of
+from ...runtime.workers import Handle
 from .. import installation, installer
+from ..connection import Connection, backend_settings
 from ..engine_catalogue import ENGINE_ITEMS, FETCHABLE
+from ..installation import Machine
 from ..installer import InstallError
+from ..long_tasks import LongTasks
 from ..process import OfflineError, find_command
 
 DIALOG_WIDTH = 460
@@ -34,14 +39,14 @@ def begin(operator: bpy.types.Operator, start: Callable[[], object]) -> set[str]
     try:
         start()
     except (InstallError, ImageTo3DError) as error:
-        session.current().failure = error
+        of(Notices).fail("backend", error)
         operator.report({"WARNING"}, translations.sentence(error.message))
         return {"CANCELLED"}
-    session.current().failure = None
+    of(Notices).begin()
     return {"FINISHED"}
 
 
-def install(choice: installer.TorchChoice) -> tasks.Task:
+def install(choice: installer.TorchChoice) -> Handle:
     """Begin to install, repair or update.
 
     Raises:
@@ -50,25 +55,24 @@ def install(choice: installer.TorchChoice) -> tasks.Task:
     """
     if not bpy.app.online_access:
         raise OfflineError("Allow online access, or install with the command that Copy as a Command gives.")
-    installation.forget_survey()  # the next question is about what is there then
+    of(Machine).invalidate()  # the next question is about what is there then
     wanted = installer.source(Path(installer.__file__).parents[1])
-    place, preferred = installation.folder(create=True), preferences.get().python
+    place, preferred = installation.folder(create=True), settings.get().python
 
-    def work(task: tasks.Task) -> None:
+    def work(task: Handle) -> None:
         task.report(n_("Looking for Python"), 0.0)
         python = installer.find_python(preferred)
         torch = installer.choose_torch(choice, platform.system(), installer.find_gpu())
         installer.Installer(place, wanted, torch, python, task.say, task.report, task.cancelled.is_set).run()
 
-    return tasks.begin("install", n_("Installing the backend"), work, _use)
+    return of(LongTasks).begin(n_("Installing the backend"), work, _use)
 
 
 def _use() -> None:
     """Ask what was installed what it can do."""
-    current = session.current()
-    current.forget_backend()
-    current.test_connection(bpy.context)
-    session.start_timer()
+    of(Machine).invalidate()
+    of(Connection).forget()
+    of(Connection).test(bpy.context)
 
 
 class IMAGE_TO_3D_OT_install_backend(bpy.types.Operator):
@@ -91,7 +95,7 @@ class IMAGE_TO_3D_OT_install_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """One thing at a time."""
-        if tasks.current() is not None:
+        if of(LongTasks).current is not None:
             cls.poll_message_set("Something is being installed already.")
             return False
         return True
@@ -100,13 +104,13 @@ class IMAGE_TO_3D_OT_install_backend(bpy.types.Operator):
         """Ask first: what, how large, where."""
         if not bpy.app.online_access:
             return self.execute(context)
-        installation.survey()
+        of(Machine).survey()
         return context.window_manager.invoke_props_dialog(self, width=DIALOG_WIDTH)
 
     def draw(self, context: bpy.types.Context) -> None:
         """The question."""
         layout = self.layout
-        source, survey = installation.source(), installation.survey(look=False)
+        source, survey = installation.source(), of(Machine).survey(look=False)
         column = layout.column(align=True)
         _paragraph(column, n_("PyTorch and the backend are fetched from the Python package index and installed here:"))
         for row in textwrap.wrap(str(installation.folder()), LETTERS):
@@ -151,11 +155,11 @@ class IMAGE_TO_3D_OT_cancel_installation(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs."""
-        return tasks.current() is not None
+        return of(LongTasks).current is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask the thread to end; it does so within a second."""
-        tasks.current().cancelled.set()
+        of(LongTasks).current.cancelled.set()
         return {"FINISHED"}
 
 
@@ -168,7 +172,7 @@ class IMAGE_TO_3D_OT_remove_backend(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs something to delete."""
-        return tasks.current() is None and installation.state() != "missing"
+        return of(LongTasks).current is None and installation.state() != "missing"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first."""
@@ -178,14 +182,15 @@ class IMAGE_TO_3D_OT_remove_backend(bpy.types.Operator):
         """Start and return."""
         place = installation.folder()
 
-        def work(task: tasks.Task) -> None:
+        def work(task: Handle) -> None:
             task.report(n_("Deleting"), 0.1)
             installer.remove(place)
 
         def then() -> None:
-            session.current().forget_backend()
+            of(Machine).invalidate()
+            of(Connection).forget()
 
-        return begin(self, lambda: tasks.begin("remove", n_("Removing the backend"), work, then))
+        return begin(self, lambda: of(LongTasks).begin(n_("Removing the backend"), work, then))
 
 
 class IMAGE_TO_3D_OT_copy_install_command(bpy.types.Operator):
@@ -231,8 +236,8 @@ class IMAGE_TO_3D_OT_dismiss(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """It was read."""
-        tasks.dismiss()
-        session.current().failure = None
+        of(LongTasks).dismiss()
+        of(Notices).begin()
         return {"FINISHED"}
 
 
@@ -251,13 +256,13 @@ class IMAGE_TO_3D_OT_fetch_weights(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for the backend of this computer, and only if it has said what the terms are."""
-        if tasks.current() is not None:
+        if of(LongTasks).current is not None:
             cls.poll_message_set("Something is being installed already.")
             return False
-        if preferences.get(context).location == "REMOTE":
+        if settings.get(context).location == "REMOTE":
             cls.poll_message_set("Weights are fetched on the computer of the backend.")
             return False
-        if session.current().welcome is None:
+        if of(Connection).welcome is None:
             cls.poll_message_set("Press Test Connection first.")
             return False
         return True
@@ -282,14 +287,14 @@ class IMAGE_TO_3D_OT_fetch_weights(bpy.types.Operator):
             layout.prop(self, "accepted")
 
     def _state(self) -> EngineState:
-        return next(engine for engine in session.current().welcome.engines if engine.name == self.engine)
+        return next(engine for engine in of(Connection).welcome.engines if engine.name == self.engine)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start and return."""
         return begin(self, lambda: fetch_weights(self._state(), self.accepted))
 
 
-def fetch_weights(engine: EngineState, accepted: bool) -> tasks.Task:
+def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
     """Begin to fetch the weights of an engine with the backend's own command.
 
     Raises:
@@ -304,10 +309,10 @@ def fetch_weights(engine: EngineState, accepted: bool) -> tasks.Task:
         )
     if not bpy.app.online_access:
         raise OfflineError("Allow online access to fetch weights.")
-    command = find_command(session.backend_settings(bpy.context)).parts
+    command = find_command(backend_settings(bpy.context)).parts
     arguments = ["weights", "fetch", engine.name, "--accept-licence", "--raw-progress"]
 
-    def work(task: tasks.Task) -> None:
+    def work(task: Handle) -> None:
         task.report(n_("Fetching weights"), 0.0)
 
         def hear(line: str) -> None:
@@ -325,7 +330,7 @@ def fetch_weights(engine: EngineState, accepted: bool) -> tasks.Task:
                 "weights", f"The weights could not be fetched: {last}", "Try again: what was fetched is kept."
             )
 
-    return tasks.begin("weights", n_("Fetching weights"), work, _use)
+    return of(LongTasks).begin(n_("Fetching weights"), work, _use)
 
 
 def _paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:

@@ -18,7 +18,8 @@ from image_to_3d.core.lengths.reapply import AnchoredLength, Reapplied, level_as
 from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
-from ...photos import session
+from ...runtime.objects import of
+from ...runtime.workers import Workers, or_notice
 from ...scene import build, camera, roles
 from .. import analysis, anchors, scale, stored_cloud
 from ..analysis import Analysis
@@ -135,7 +136,7 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
         _finish(scene, root, known, solution, shape.levelling)
         remeasure_later(scene, root)
 
-    session.current().background.run(work, analysis.resumed(scene, root, shifted))
+    of(Workers).run(lambda _: work(), or_notice("calibration", analysis.resumed(scene, root, shifted)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from mathutils import Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
-from ...photos import session
+from ...ui.reporting import refuse
 from .. import stored_cloud
 from ..active_photo import OnPhoto, later, shown_root
 from ..analysis import Analysis
@@ -48,7 +48,7 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
         try:
             a, b = self._ends(context)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         if not self.properties.is_property_set("length"):
             self.length = (b - a).length
         return context.window_manager.invoke_props_dialog(self, width=280)
@@ -68,7 +68,7 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
                     ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Type what a tape says."
                 )
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         metres = self.length * context.scene.unit_settings.scale_length
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:

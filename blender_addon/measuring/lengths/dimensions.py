@@ -14,7 +14,8 @@ from image_to_3d.core.lengths.measuring import distance, point_near
 from image_to_3d.core.surfaces.levelling import Gravity
 from image_to_3d.core.surfaces.room import RoomReport, WallExtent, room_report
 
-from ...photos import session
+from ...runtime.notices import Notices
+from ...runtime.objects import of
 from .. import analysis, anchors, scale, stored_cloud
 from ..analysis import Analysis
 from . import dimension_objects
@@ -53,7 +54,7 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
         try:
             measure_room(root, scene, found)
         except ImageTo3DError as error:
-            session.current().failure = error
+            of(Notices).fail("dimensions", error)
     worth = scale.of(root, scene)
     for obj in list(dimension_objects.of(root)):
         stored = obj.image_to_3d.dimension

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_n as n_
 
-from ...photos import session
+from ...scene.active import shown_root
 from ...ui.widgets import Sidebar
 from .. import stored_cloud
 from . import dimension_objects
@@ -39,13 +39,13 @@ class IMAGE_TO_3D_PT_dimensions(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a photo that can be measured."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and stored_cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = session.shown_root(context)
+        root = shown_root(context)
         column = layout.column(align=True)
         column.operator("image_to_3d.measure_room", icon="CUBE")
         column.operator("image_to_3d.measure_length", icon="DRIVER_DISTANCE")

@@ -9,7 +9,8 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.surfaces.inspection import deviation_colours
 from image_to_3d.core.surfaces.planes import signed_distance
 
-from ...photos import session
+from ...runtime.notices import Notices
+from ...runtime.objects import of
 from ...scene import materials, roles
 from ...scene import points as pointcloud
 from .. import scale, stored_cloud
@@ -32,7 +33,7 @@ def apply(root: bpy.types.Object) -> None:
     try:
         _paint(root, points)
     except ImageTo3DError as error:
-        session.current().failure = error
+        of(Notices).fail("planes", error)
 
 
 def _paint(root: bpy.types.Object, points: bpy.types.Object) -> None:

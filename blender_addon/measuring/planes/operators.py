@@ -12,8 +12,10 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.surfaces.inspection import cells_of_points
 from image_to_3d.io.plane_tables import write_plane_table
 
-from ...photos import session
+from ...runtime.notices import Notices
+from ...runtime.objects import of
 from ...scene import roles
+from ...ui.reporting import refuse
 from ..active_photo import OnPhoto, later, shown_root
 from ..analysis import Analysis
 from ..region_select import SelectsRegion
@@ -46,7 +48,7 @@ class IMAGE_TO_3D_OT_report_plane(OnPhoto, SelectsRegion, bpy.types.Operator):
         try:
             places = self._places(context, root)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         surface = roles.surface_of(root) if self.by == "VERTICES" and not self.outline else None
         vertices = 0 if surface is None else len(surface.data.vertices)
 
@@ -122,11 +124,11 @@ class IMAGE_TO_3D_OT_export_planes(OnPhoto, bpy.types.Operator, ExportHelper):
         if not table:
             self.report({"WARNING"}, "There are no planes to save yet.")
             return {"CANCELLED"}
-        session.current().failure = None
+        of(Notices).begin()
         try:
             write_plane_table(self.filepath, table)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         return {"FINISHED"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from ...photos import session
+from ...scene.active import shown_root
 from ...ui.widgets import Sidebar
 from .. import stored_cloud
 from . import report as plane_report
@@ -23,13 +23,13 @@ class IMAGE_TO_3D_PT_planes(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a photo that can be measured."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and stored_cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = session.shown_root(context)
+        root = shown_root(context)
         inspection = root.image_to_3d.inspection
         row = layout.row(align=True)
         row.operator("image_to_3d.report_plane", text="Lasso", icon="BORDER_LASSO").by = "LASSO"

@@ -18,7 +18,8 @@ from image_to_3d.core.surfaces.inspection import (
 from image_to_3d.core.surfaces.levelling import Gravity
 from image_to_3d.io.plane_tables import PlaneRow
 
-from ...photos import session
+from ...runtime.notices import Notices
+from ...runtime.objects import of
 from .. import analysis, scale
 from ..analysis import Analysis
 from . import heat_map, properties
@@ -62,13 +63,13 @@ def add(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, region:
 def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
     """Fit all planes of a photo anew, with its points, scale and level as they are now.
 
-    A plane that can no longer be fitted keeps its figures, and the reason becomes the session's failure.
+    A plane that can no longer be fitted keeps its figures, and the reason is said in the panel.
     """
     for entry in root.image_to_3d.inspection.planes:
         try:
             _fill(root, scene, entry, *_report(root, scene, found, entry_region(entry, found.grid)))
         except ImageTo3DError as error:
-            session.current().failure = error
+            of(Notices).fail("planes", error)
     heat_map.apply(root)
 
 

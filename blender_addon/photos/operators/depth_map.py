@@ -6,7 +6,9 @@ import bpy
 
 from image_to_3d.core import ImageTo3DError
 
-from .. import session
+from ...runtime.objects import of
+from ...ui.reporting import refuse
+from ..queue import PhotoQueue
 
 
 class IMAGE_TO_3D_OT_depth_map(bpy.types.Operator):
@@ -24,10 +26,9 @@ class IMAGE_TO_3D_OT_depth_map(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Submit and return; the timer does the rest."""
         try:
-            session.current().depth_map(context, context.scene.image_to_3d.recipe)
+            of(PhotoQueue).depth_map(context, context.scene.image_to_3d.recipe)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 

@@ -11,8 +11,10 @@ from bpy_extras.io_utils import ImportHelper
 
 from image_to_3d.file_kinds import DEPTHS, PHOTOS, file_filter
 
+from ...runtime.notices import Notices
+from ...runtime.objects import of
 from ...scene.roles import root_of
-from .. import session
+from ...ui.reporting import redraw
 
 
 class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
@@ -48,8 +50,8 @@ class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
             recipe.depth_path = self.filepath
         else:
             recipe.source, recipe.photo_path = "FILE", self.filepath
-        session.current().failure = None
-        session.redraw()
+        of(Notices).begin()
+        redraw()
         return {"FINISHED"}
 
 

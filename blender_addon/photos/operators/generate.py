@@ -9,9 +9,12 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
+from ...runtime.objects import of
 from ...scene import recipe as recipes
+from ...scene.active import shown_root
 from ...scene.roles import has_photo
-from .. import session
+from ...ui.reporting import refuse
+from ..queue import PhotoQueue
 
 
 class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
@@ -29,10 +32,9 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Submit and return; the timer does the rest."""
         try:
-            session.current().generate(context, context.scene.image_to_3d.recipe)
+            of(PhotoQueue).generate(context, context.scene.image_to_3d.recipe)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -46,18 +48,17 @@ class IMAGE_TO_3D_OT_update(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         return root is not None and has_photo(root)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Submit and return; the timer does the rest."""
-        root = session.shown_root(context)
+        root = shown_root(context)
         try:
             check_photo(root)
-            session.current().generate(context, root.image_to_3d.recipe, root.name)
+            of(PhotoQueue).generate(context, root.image_to_3d.recipe, root.name)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 
@@ -91,11 +92,11 @@ class IMAGE_TO_3D_OT_edit_recipe(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an object made from a photo."""
-        return session.shown_root(context) is not None
+        return shown_root(context) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Copy the recipe."""
-        stored = recipes.values(session.shown_root(context).image_to_3d.recipe)
+        stored = recipes.values(shown_root(context).image_to_3d.recipe)
         recipes.set_recipe(context.scene.image_to_3d.recipe, stored)
         return {"FINISHED"}
 

@@ -11,9 +11,11 @@ from bpy_extras.io_utils import ImportHelper
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.file_kinds import PHOTOS, file_filter, suffixes
 
+from ...runtime.objects import of
 from ...scene import recipe as recipes
 from ...scene.properties import Recipe
-from .. import session
+from ...ui.reporting import refuse
+from ..queue import PhotoQueue
 from .generate import IMAGE_TO_3D_OT_generate
 
 
@@ -47,13 +49,12 @@ class IMAGE_TO_3D_OT_import_photo(bpy.types.Operator, ImportHelper):
         chosen = Path(bpy.path.abspath(recipe.photo_path)) if recipe.source == "FILE" and recipe.photo_path else None
         try:
             if paths == [chosen]:  # with its depth file and mask
-                session.current().generate(context, recipe)
+                of(PhotoQueue).generate(context, recipe)
             else:
-                jobs = [session.current().generate(context, recipe, photo=path) for path in paths]
+                jobs = [of(PhotoQueue).generate(context, recipe, photo=path) for path in paths]
                 recipes.set_recipe(recipe, jobs[0].recipe)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 

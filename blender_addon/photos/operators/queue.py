@@ -7,7 +7,9 @@ from bpy.props import IntProperty
 
 from image_to_3d.core import ImageTo3DError
 
-from .. import session
+from ...runtime.objects import of
+from ...ui.reporting import redraw, refuse
+from ..queue import PhotoQueue
 
 
 class IMAGE_TO_3D_OT_cancel(bpy.types.Operator):
@@ -19,12 +21,12 @@ class IMAGE_TO_3D_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs."""
-        return session.current().job is not None
+        return of(PhotoQueue).job is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Give the job up."""
-        session.current().cancel()
-        session.redraw()
+        of(PhotoQueue).cancel()
+        redraw()
         return {"FINISHED"}
 
 
@@ -37,12 +39,12 @@ class IMAGE_TO_3D_OT_cancel_all(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs or waits."""
-        return session.current().job is not None or bool(session.current().waiting)
+        return of(PhotoQueue).job is not None or bool(of(PhotoQueue).waiting)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Give all jobs up."""
-        session.current().cancel_all()
-        session.redraw()
+        of(PhotoQueue).cancel_all()
+        redraw()
         return {"FINISHED"}
 
 
@@ -60,8 +62,8 @@ class IMAGE_TO_3D_OT_remove_job(_OnJob):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Forget the job."""
-        session.current().remove(self.number)
-        session.redraw()
+        of(PhotoQueue).remove(self.number)
+        redraw()
         return {"FINISHED"}
 
 
@@ -74,10 +76,9 @@ class IMAGE_TO_3D_OT_retry_job(_OnJob):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue it again."""
         try:
-            session.current().retry(self.number)
+            of(PhotoQueue).retry(self.number)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
-        session.start_timer()
+            return refuse(self, error)
         return {"FINISHED"}
 
 

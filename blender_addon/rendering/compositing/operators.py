@@ -6,7 +6,7 @@ import bpy
 
 from image_to_3d.core import ImageTo3DError
 
-from ...photos import session
+from ...ui.reporting import refuse
 from ...ui.widgets import Sidebar, lines
 from . import setup
 
@@ -28,7 +28,7 @@ class IMAGE_TO_3D_OT_set_up_final_picture(bpy.types.Operator):
         try:
             setup.set_up(context.scene)
         except ImageTo3DError as error:
-            return session.refuse(self, error)
+            return refuse(self, error)
         return {"FINISHED"}
 
 

@@ -17,6 +17,7 @@ from types import ModuleType
 import pytest
 
 import drawn
+from session import Session
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
@@ -105,13 +106,13 @@ def quiet(addon: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("IMAGE_TO_3D_BACKEND", raising=False)
     monkeypatch.setattr(addon.backend.process, "EXECUTABLE", NOWHERE)
-    session = addon.photos.session.current()
+    session = Session(addon)
     session.forget_backend()
-    addon.preferences.own_public_key.cache_clear()
-    addon.backend.panel.look_again()
+    addon.backend.settings.own_public_key.cache_clear()
+    addon.backend.panel.invalidate()
     yield addon
     session.forget_backend()
-    addon.preferences.own_public_key.cache_clear()
+    addon.backend.settings.own_public_key.cache_clear()
     bpy.context.preferences.system.use_online_access = False
 
 
@@ -126,14 +127,14 @@ def fake(addon: ModuleType, published: bool = True, **how: object) -> Iterator[F
     try:
         yield backend
     finally:
-        addon.photos.session.current().forget_backend()
+        Session(addon).forget_backend()
         withdraw(os.getpid())
         backend.close()
 
 
 def test_connection(addon: ModuleType, seconds: float = 20) -> Exception | None:
     """Press *Test Connection*; what went wrong."""
-    session = addon.photos.session.current()
+    session = Session(addon)
     bpy.ops.image_to_3d.test_connection()
     end = time.monotonic() + seconds
     while session.pump():
@@ -146,7 +147,7 @@ test_connection.__test__ = False
 
 
 def remote(addon: ModuleType, address: str, key: str) -> None:
-    preferences = addon.preferences.get()
+    preferences = addon.backend.settings.get()
     preferences.location, preferences.address, preferences.server_key = "REMOTE", address, key
 
 
@@ -174,7 +175,7 @@ def test_missing_when_a_photo_is_asked_for(quiet: ModuleType, panel_without_back
     panel_without_backend.choose_sample()
     panel_without_backend.press()
     panel_without_backend.finish()
-    assert "image_to_3d.install_backend" in shown(quiet, quiet.photos.session.current().failure).buttons
+    assert "image_to_3d.install_backend" in shown(quiet, Session(quiet).failure).buttons
 
 
 def test_the_order_of_the_search(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_the_order_of_the_search(quiet: ModuleType, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("where", ["preference", "variable"])
 def test_a_command_that_cannot_be_run(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     if where == "preference":
-        quiet.preferences.get().command = "/nowhere/backend"
+        quiet.backend.settings.get().command = "/nowhere/backend"
     else:
         monkeypatch.setenv("IMAGE_TO_3D_BACKEND", "/nowhere/backend")
     said = shown(quiet, test_connection(quiet))
@@ -205,7 +206,7 @@ def test_a_command_that_cannot_be_run(quiet: ModuleType, monkeypatch: pytest.Mon
 
 def test_one_that_stops_while_it_starts(quiet: ModuleType) -> None:
     code = "raise SystemExit('There is no disk left.')"
-    quiet.preferences.get().command = f'"{sys.executable}" -c "{code}"'
+    quiet.backend.settings.get().command = f'"{sys.executable}" -c "{code}"'
     said = shown(quiet, test_connection(quiet))
     assert "stopped while it was starting" in said.text and "There is no disk left." in said.text
     assert {"image_to_3d.restart_backend", "image_to_3d.copy_log"} <= set(said.buttons)
@@ -213,7 +214,7 @@ def test_one_that_stops_while_it_starts(quiet: ModuleType) -> None:
 
 def test_one_that_does_not_come_up(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quiet.backend.process, "START_SECONDS", 0.5)
-    quiet.preferences.get().command = f'"{sys.executable}" -c "import time; time.sleep(3)"'
+    quiet.backend.settings.get().command = f'"{sys.executable}" -c "import time; time.sleep(3)"'
     said = shown(quiet, test_connection(quiet))
     assert "did not start within" in said.text and "image_to_3d.restart_backend" in said.buttons
 
@@ -233,7 +234,7 @@ def test_another_version_of_the_same_protocol(quiet: ModuleType, version: str, w
     with fake(quiet, version=version):
         assert test_connection(quiet) is None
         layout = drawn.Drawn()
-        quiet.backend_panel.draw_notice(layout, drawn.context(bpy))
+        quiet.backend.panel.draw_notice(layout, drawn.context(bpy))
         assert (words in layout.text) if words else not layout.texts
         assert bool(layout.buttons) == bool(words)
 
@@ -242,7 +243,7 @@ def test_what_test_connection_shows(quiet: ModuleType) -> None:
     with fake(quiet):
         assert test_connection(quiet) is None
         layout = drawn.Drawn()
-        quiet.backend_panel.draw_connection(layout, drawn.context(bpy))
+        quiet.backend.panel.draw_connection(layout, drawn.context(bpy))
         for words in (
             "working",
             "version 0.1.0",
@@ -268,7 +269,7 @@ def test_one_that_hangs_is_restarted(quiet: ModuleType, monkeypatch: pytest.Monk
 
 
 def test_one_that_crashed_is_started_again_by_the_button(addon: ModuleType, panel) -> None:
-    session = addon.photos.session.current()
+    session = Session(addon)
     assert test_connection(addon, 120) is None
     pid = session.status["pid"]
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -304,7 +305,7 @@ def test_stop_without_an_address_is_refused_with_a_sentence(quiet: ModuleType) -
         assert test_connection(quiet) is None
         remote(quiet, "", "")
         assert bpy.ops.image_to_3d.stop_backend() == {"CANCELLED"}
-        assert "address of the other computer is missing" in str(quiet.photos.session.current().failure)
+        assert "address of the other computer is missing" in str(Session(quiet).failure)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +364,7 @@ def test_another_computer_that_does_not_know_us(quiet: ModuleType, panel, tmp_pa
             assert "does not know this client" in said.text
             assert said.buttons["image_to_3d.copy_authorise_command"] == "Copy Command with Key"
             assert bpy.ops.image_to_3d.copy_authorise_command() == {"FINISHED"}
-            public = quiet.preferences.own_public_key()
+            public = quiet.backend.settings.own_public_key()
             subprocess.run([python, "-m", "image_to_3d", "authorise", public], env=environment, check=True)
             assert test_connection(quiet, 120) is None
         finally:
@@ -379,9 +380,8 @@ def _key_of(home: Path) -> str:
 def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
-    quiet.photos.session.current().failure = ImageTo3DError(
-        ErrorCode.WEIGHTS_MISSING, "No weights.", "image-to-3d weights fetch"
-    )
+    failure = ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "No weights.", "image-to-3d weights fetch")
+    Session(quiet).notices.fail("photo", failure)
     assert not bpy.ops.image_to_3d.fetch_weights.poll(), "the terms are not known yet"
     with fake(quiet):
         assert test_connection(quiet) is None
@@ -390,10 +390,10 @@ def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
         )
         assert "shows the licence" in said.text and "image_to_3d.fetch_weights" in said.buttons
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp") == {"CANCELLED"}
-        assert quiet.photos.session.current().failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
+        assert Session(quiet).failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
         bpy.context.preferences.system.use_online_access = False
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp", accepted=True) == {"CANCELLED"}
-        assert "may not use the network" in str(quiet.photos.session.current().failure)
+        assert "may not use the network" in str(Session(quiet).failure)
 
 
 def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
@@ -403,13 +403,13 @@ def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
         "import pathlib, sys\npathlib.Path(__file__).with_suffix('.txt').write_text(' '.join(sys.argv[1:]))\n"
         "print('Progress 1000000 of 2000000')\nprint('It was fetched.')\n"
     )
-    quiet.preferences.get().command = f'"{sys.executable}" "{program}"'
+    quiet.backend.settings.get().command = f'"{sys.executable}" "{program}"'
     bpy.context.preferences.system.use_online_access = True
     with fake(quiet):
         assert test_connection(quiet) is None
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp", accepted=True) == {"FINISHED"}
-        task = quiet.tasks.current()
-        quiet.tasks.wait(20)
+        task = Session(quiet).tasks.current
+        Session(quiet).wait_for_task(20)
         assert program.with_suffix(".txt").read_text() == "weights fetch sharp --accept-licence --raw-progress"
         assert task.stage == "Fetching 1 of about 2 MB" and list(task.log) == ["It was fetched."]
 
@@ -430,17 +430,17 @@ def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
     recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
     job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
-    quiet.photos.session.current()._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    Session(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
     said = shown(quiet, job.failure)
     assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
-    quiet.photos.session.current().failed.clear()
+    Session(quiet).failed.clear()
 
 
 def test_preferences_draw(quiet: ModuleType) -> None:
     for location in ("LOCAL", "REMOTE"):
-        quiet.preferences.get().location = location
+        quiet.backend.settings.get().location = location
         layout = drawn.Drawn()
-        holder = quiet.preferences.get()
+        holder = quiet.backend.settings.get()
         names = ("location", "command", "python", "idle_minutes", "address", "server_key", "engine")
         asked = type("Preferences", (), {"layout": layout, **{name: getattr(holder, name) for name in names}})
         type(holder).draw(asked, drawn.context(bpy))

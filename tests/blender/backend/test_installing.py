@@ -14,6 +14,7 @@ import pytest
 import drawn
 import stand_ins
 from paths import BACKEND_PYTHON
+from session import Session
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
@@ -37,34 +38,35 @@ def machine(addon: ModuleType, index: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setattr(addon.backend.process, "EXECUTABLE", "image-to-3d-that-is-nowhere")
-    addon.photos.session.current().forget_backend()
+    Session(addon).forget_backend()
     addon.backend.process.stop_running()
     bpy.context.preferences.system.use_online_access = True
-    addon.preferences.get().python = BACKEND_PYTHON
-    addon.backend.panel.look_again()
+    addon.backend.settings.get().python = BACKEND_PYTHON
+    addon.backend.panel.invalidate()
     yield addon
-    if addon.runtime.tasks.current() is not None:
-        addon.runtime.tasks.current().cancelled.set()
-        addon.runtime.tasks.current().thread.join(20)
-        addon.runtime.tasks.pump()
-    addon.runtime.tasks.dismiss()
-    addon.photos.session.current().forget_backend()
+    task = Session(addon).tasks.current
+    if task is not None:
+        task.cancelled.set()
+        task.ended.wait(20)
+        Session(addon).pump()
+    Session(addon).tasks.dismiss()
+    Session(addon).forget_backend()
     addon.backend.process.stop_running()
     addon.backend.installer.remove(addon.backend.installation.folder())
-    addon.preferences.get().property_unset("python")
+    addon.backend.settings.get().property_unset("python")
     bpy.context.preferences.system.use_online_access = False
 
 
 def notice(addon: ModuleType) -> drawn.Drawn:
     """What the main panel says about the backend."""
-    addon.backend.panel.look_again()
+    addon.backend.panel.invalidate()
     layout = drawn.Drawn()
     addon.backend.panel.draw_notice(layout, drawn.context(bpy))
     return layout
 
 
 def backend_panel(addon: ModuleType) -> drawn.Drawn:
-    addon.backend.panel.look_again()
+    addon.backend.panel.invalidate()
     layout = drawn.Drawn()
     addon.backend.panel.IMAGE_TO_3D_PT_backend.draw(type("P", (), {"layout": layout}), drawn.context(bpy))
     return layout
@@ -78,12 +80,12 @@ def test_from_nothing_to_a_photo_then_repair_then_remove(machine: ModuleType, pa
     assert not bpy.ops.image_to_3d.install_backend.poll()
     assert "Installing the backend" in notice(machine).text
     assert "image_to_3d.cancel_installation" in notice(machine).buttons
-    machine.tasks.wait(120)
+    Session(machine).wait_for_task(120)
     assert notice(machine).texts == []
 
     panel.finish()  # it was asked what it can do
-    installed = machine.installation.found()
-    assert installed is not None and installed.folder == machine.installation.folder()
+    installed = machine.backend.installation.found()
+    assert installed is not None and installed.folder == machine.backend.installation.folder()
     assert panel.session.failure is None and panel.session.status["workers"]["inference"]["ready"]
     shown = backend_panel(machine).text
     assert "Connected, version" in shown and "Rendering on the CPU." in shown
@@ -94,14 +96,14 @@ def test_from_nothing_to_a_photo_then_repair_then_remove(machine: ModuleType, pa
     assert panel.generate().points is not None
 
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}  # Repair… is the same button
-    machine.tasks.wait(120)
+    Session(machine).wait_for_task(120)
     panel.finish()
-    repaired = machine.installation.found()
+    repaired = machine.backend.installation.found()
     assert repaired.environment != installed.environment and not (installed.folder / installed.environment).exists()
     assert _program_of(panel.session.status["pid"]) == Path(repaired.command[0])
 
     assert bpy.ops.image_to_3d.remove_backend() == {"FINISHED"}
-    machine.tasks.wait(60)
+    Session(machine).wait_for_task(60)
     assert not installed.folder.exists() and panel.session.welcome is None
     assert "not installed on this computer" in notice(machine).text
     assert {path.name for path in Path(bpy.__file__).parents[1].iterdir()} == own
@@ -117,19 +119,20 @@ def _program_of(pid: int) -> Path:
 
 def test_cancel_and_resume(machine: ModuleType) -> None:
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}
-    task = machine.tasks.current()
-    while not any("pip" in line for line in list(task.log)) and task.running:
-        task.thread.join(0.01)
+    task = Session(machine).tasks.current
+    while not any("pip" in line for line in list(task.log)) and not task.ended.is_set():
+        task.ended.wait(0.01)
     assert bpy.ops.image_to_3d.cancel_installation() == {"FINISHED"}
-    task.thread.join(10)
-    assert not machine.tasks.pump() and task.failure.problem == "cancelled"
+    task.ended.wait(10)
+    Session(machine).pump()
+    assert Session(machine).tasks.current is None and task.failure.problem == "cancelled"
     said = notice(machine)
     assert "It was cancelled." in said.text and said.buttons["image_to_3d.install_backend"] == "Resume…"
     assert bpy.ops.image_to_3d.dismiss() == {"FINISHED"}
     assert "not completely installed" in notice(machine).text
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}
-    machine.tasks.wait(120)
-    assert machine.installation.state() == "installed"
+    Session(machine).wait_for_task(120)
+    assert machine.backend.installation.state() == "installed"
 
 
 def test_a_failure_is_a_sentence_a_log_and_a_button(
@@ -138,9 +141,9 @@ def test_a_failure_is_a_sentence_a_log_and_a_button(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     bpy.ops.image_to_3d.install_backend()
     with pytest.raises(
-        machine.installer.InstallError, match=r"(No matching distribution found for|Cannot install) torch"
+        machine.backend.installer.InstallError, match=r"(No matching distribution found for|Cannot install) torch"
     ):
-        machine.tasks.wait(60)
+        Session(machine).wait_for_task(60)
     said = notice(machine)
     assert "pip could not install the backend: " in said.text
     assert {"image_to_3d.install_backend", "image_to_3d.copy_log", "image_to_3d.dismiss"} <= set(said.buttons)
@@ -151,38 +154,39 @@ def test_a_failure_is_a_sentence_a_log_and_a_button(
 def test_without_permission_nothing_is_fetched(machine: ModuleType) -> None:
     bpy.context.preferences.system.use_online_access = False
     assert bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT") == {"CANCELLED"}
-    failure = machine.session.current().failure
-    assert failure.message == "Blender may not use the network." and machine.tasks.current() is None
-    assert "image_to_3d.allow_online_access" in {b.operator for b in machine.remedies.remedy(failure).buttons}
+    failure = Session(machine).failure
+    assert failure.message == "Blender may not use the network." and Session(machine).tasks.current is None
+    assert "image_to_3d.allow_online_access" in {b.operator for b in machine.backend.recovery.remedy(failure).buttons}
     assert bpy.ops.image_to_3d.allow_online_access() == {"FINISHED"}
-    assert bpy.app.online_access and machine.session.current().failure is None
+    assert bpy.app.online_access and Session(machine).failure is None
 
 
 def test_a_python_that_does_not_fit_is_named(machine: ModuleType) -> None:
-    machine.preferences.get().python = "/bin/false"
+    machine.backend.settings.get().python = "/bin/false"
     bpy.ops.image_to_3d.install_backend()
-    with pytest.raises(machine.installer.InstallError, match="/bin/false is not a Python"):
-        machine.tasks.wait(30)
+    with pytest.raises(machine.backend.installer.InstallError, match="/bin/false is not a Python"):
+        Session(machine).wait_for_task(30)
     assert "preferences.addon_show" in notice(machine).buttons
 
 
 def test_the_question_says_what_how_large_and_where(machine: ModuleType) -> None:
-    operator = machine.operators.installation.IMAGE_TO_3D_OT_install_backend
+    operator = machine.backend.operators.installation.IMAGE_TO_3D_OT_install_backend
     layout = drawn.Drawn()
     asked = type("Asked", (), {"layout": layout, "torch": "auto"})
-    machine.installation.forget_survey()
+    Session(machine).of(machine.backend.installation.Machine).invalidate()
     operator.draw(asked, drawn.context(bpy))
     assert "Looking for Python" in layout.text
     assert "image_to_3d.install_backend" in notice(machine).buttons, "looks as soon as the button is there"
-    machine.installation._surveyor.join(20)
+    Session(machine).workers.in_lane("machine").ended.wait(20)
+    Session(machine).pump()
     operator.draw(asked, drawn.context(bpy))
     assert "PyTorch 2." in layout.text and "GB on disk" in layout.text and "no NVIDIA GPU" in layout.text
-    assert "".join(layout.texts).find(str(machine.installation.folder())[-20:]) > 0
+    assert "".join(layout.texts).find(str(machine.backend.installation.folder())[-20:]) > 0
 
 
 def test_the_command_does_what_the_button_does(machine: ModuleType) -> None:
-    line = machine.installation.command_line()
-    assert str(machine.installation.folder()) in line and "installer.py" in line
+    line = machine.backend.installation.command_line()
+    assert str(machine.backend.installation.folder()) in line and "installer.py" in line
     done = subprocess.run([*_split(line), "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "environment of its own" in done.stdout
     assert bpy.ops.image_to_3d.copy_install_command() == {"FINISHED"}
@@ -200,8 +204,8 @@ def test_disabling_while_installing_leaves_no_thread(machine: ModuleType) -> Non
     bpy.ops.image_to_3d.install_backend()
     addon_utils.disable(machine.__name__)
     try:
-        assert not any(thread.name == "image-to-3d installer" for thread in threading.enumerate())
-        assert not bpy.app.timers.is_registered(machine.tasks._tick)
+        assert not any(thread.name == "image-to-3d install" for thread in threading.enumerate())
+        assert not bpy.app.timers.is_registered(machine.runtime.pump._on_timer)
     finally:
         addon_utils.enable(machine.__name__)
 
@@ -209,8 +213,8 @@ def test_disabling_while_installing_leaves_no_thread(machine: ModuleType) -> Non
 def test_an_installation_of_another_version_asks_to_be_updated(machine: ModuleType) -> None:
     import json
 
-    folder = machine.installation.folder(create=True)
-    python = machine.installer.interpreter(folder / "a")
+    folder = machine.backend.installation.folder(create=True)
+    python = machine.backend.installer.interpreter(folder / "a")
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
     record = {"environment": "a", "version": "0.0.1", "digest": "old", "torch": "2", "torch_build": "cpu"}

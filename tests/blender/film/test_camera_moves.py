@@ -270,7 +270,7 @@ def test_frames_of_a_render_leave_the_interface_alone(room, addon, panel, monkey
     room.camera.location = (3, 0, 0)
     bpy.context.view_layer.update()
     drawn = []
-    monkeypatch.setattr(zones.session, "redraw", lambda: drawn.append(1))
+    monkeypatch.setattr(zones, "redraw", lambda: drawn.append(1))
     rendering = SimpleNamespace(app=SimpleNamespace(is_job_running=lambda job: job == "RENDER"))
     with monkeypatch.context() as patched:
         patched.setattr(zones, "bpy", rendering)

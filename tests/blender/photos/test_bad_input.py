@@ -100,7 +100,7 @@ def test_engine_that_needs_a_depth_file(panel) -> None:
 
 def test_command_that_does_not_exist(panel_without_backend, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
-    panel_without_backend.package.preferences.get().command = str(tmp_path / "no-such-program")
+    panel_without_backend.package.backend.settings.get().command = str(tmp_path / "no-such-program")
     panel_without_backend.choose_sample()
     fails_with(panel_without_backend, "cannot be run")
 
@@ -110,7 +110,7 @@ def test_no_backend_anywhere(panel_without_backend, tmp_path: Path, monkeypatch)
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
     monkeypatch.delenv("IMAGE_TO_3D_BACKEND")
     monkeypatch.setenv("PATH", str(tmp_path))
-    panel.package.preferences.get().idle_minutes = 7  # other settings, so that the add-on looks for it anew
+    panel.package.backend.settings.get().idle_minutes = 7  # other settings, so that the add-on looks for it anew
     panel.choose_sample()
     fails_with(panel, "not installed")
 
@@ -120,21 +120,21 @@ def test_backend_that_dies_while_starting(panel_without_backend, tmp_path: Path,
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path))
     script = tmp_path / "dies.py"
     script.write_text("raise SystemExit('image-to-3d: No module named torch.')")
-    panel.package.preferences.get().command = f'"{sys.executable}" "{script}"'
+    panel.package.backend.settings.get().command = f'"{sys.executable}" "{script}"'
     panel.choose_sample()
     fails_with(panel, "stopped while it was starting")
     assert "torch" in panel.session.failure.hint
 
 
 def test_another_computer_without_permission_for_the_network(panel_without_backend, addon) -> None:
-    preferences = addon.preferences.get()
+    preferences = addon.backend.settings.get()
     preferences.location, preferences.address = "REMOTE", "studio.example:5555"
     panel_without_backend.choose_sample()
     fails_with(panel_without_backend, "may not use the network")
 
 
 def test_another_computer_without_address(panel_without_backend, addon) -> None:
-    addon.preferences.get().location = "REMOTE"
+    addon.backend.settings.get().location = "REMOTE"
     panel_without_backend.choose_sample()
     fails_with(panel_without_backend, "address")
 

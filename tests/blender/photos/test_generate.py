@@ -255,7 +255,7 @@ def test_result_waits_until_the_person_leaves_edit_mode(panel) -> None:
     bpy.context.view_layer.objects.active = bpy.data.objects["Cube"]
     bpy.ops.object.mode_set(mode="EDIT")
     panel.press()
-    panel.pump_until(lambda: panel.session.job.arrival is not None)
+    panel.pump_until(lambda: panel.session.job.prepared is not None)
     panel.session.pump()
     assert panel.session.job.stage == "build" and len(bpy.data.collections) == 1
     bpy.ops.object.mode_set(mode="OBJECT")

@@ -105,7 +105,7 @@ def test_update_waits_behind_a_photo(panel, photos) -> None:
 
 def test_settings_that_lead_nowhere_fail_every_photo_with_a_sentence(panel, photos) -> None:
     drop(photos)
-    preferences = panel.package.preferences.get()
+    preferences = panel.package.backend.settings.get()
     preferences.location = "REMOTE"
     panel.finish(60)
     assert len(panel.session.failed) == 2 and "address" in panel.session.failure.message
@@ -117,7 +117,7 @@ def test_settings_that_change_meanwhile_begin_the_photo_anew(panel, photos) -> N
     drop(photos)
     panel.pump_until(lambda: panel.session.job.stage not in {"read", "start", "connect"})
     number = panel.session.job.number
-    panel.package.preferences.get().idle_minutes = 31
+    panel.package.backend.settings.get().idle_minutes = 31
     assert bpy.ops.image_to_3d.test_connection() == {"FINISHED"}
     panel.session.pump()
     assert panel.session.job.number == number, "before those that wait"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +47,8 @@ def drawn(tmp_path: Path, frame: str) -> dict[str, np.ndarray]:
     cloud, path, arrays = tmp_path / "cloud.ply", tmp_path / "path.json", tmp_path / "frames.npz"
     assert bpy.ops.image_to_3d.export_camera_path(filepath=str(path), frame=frame) == {"FINISHED"}
     bpy.ops.image_to_3d.export_splats(filepath=str(cloud), apply_transform=frame == "WORLD")
-    sys.modules["bl_ext.user_default.image_to_3d"].photos.session.current().wait(60)
+    pump = __import__("bl_ext.user_default.image_to_3d.runtime.pump", fromlist=["wait"])
+    pump.wait(60)
     subprocess.run([BACKEND_PYTHON, "-c", _DRAW, cloud, path, arrays], check=True)
     with np.load(arrays) as found:
         return dict(found)
@@ -192,10 +192,10 @@ def test_nothing_to_draw_is_an_empty_picture(addon, backend, tmp_path) -> None:
 def test_a_missing_backend_is_a_sentence_and_no_wait(room, tmp_path, panel, addon) -> None:
     bpy.ops.image_to_3d.stop_backend() if panel.session.welcome else None
     panel.finish()
-    addon.preferences.get().command = "/nowhere/image-to-3d"
+    addon.backend.settings.get().command = "/nowhere/image-to-3d"
     with pytest.raises(RuntimeError, match="cannot be run"):
         bpy.ops.render.render()
-    addon.preferences.get().property_unset("command")
+    addon.backend.settings.get().property_unset("command")
     assert render(tmp_path)["Combined"][..., 3].mean() > 0.5  # started again
 
 

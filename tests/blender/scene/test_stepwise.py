@@ -36,8 +36,8 @@ def arrived(addon):
     )
     recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = addon.scene.photo_source.PhotoSource("wall.jpg", path=SAMPLE / "photo.jpg")
-    job = addon.photos.job.Job(recipe, bpy.context.scene.name, 1.0, source)
-    job.stage, job.arrival = "build", job.prepare(Result(**cloud_fields(cloud)))
+    job = addon.photos.job.PhotoJob(recipe, bpy.context.scene.name, 1.0, source)
+    job.stage, job.prepared = "build", job.prepare(Result(**cloud_fields(cloud)))
     return job
 
 
@@ -45,13 +45,13 @@ def arrived(addon):
 def half_built(panel_without_backend, addon, monkeypatch):
     """A photo some steps on its way into the scene."""
     panel = panel_without_backend
-    monkeypatch.setattr(addon.runtime.main_thread, "_SECONDS_AT_ONCE", 0.0)
+    monkeypatch.setattr(addon.runtime.main_thread, "TIME_SLICE_S", 0.0)
     bpy.data.objects["Cube"].location.x = 1
     bpy.ops.ed.undo_push(message="Move")
     panel.session.job = arrived(addon)
     for _ in range(4):
         panel.session.pump()
-    assert panel.session.job is not None and panel.session.stepwise.busy
+    assert panel.session.job is not None and panel.session.sliced.busy
     return panel
 
 
@@ -117,7 +117,7 @@ def test_work_that_loses_what_it_made_starts_over_but_not_for_ever(addon) -> Non
             raise ReferenceError
         yield
 
-    stepwise = addon.runtime.main_thread.Stepwise()
+    stepwise = addon.runtime.main_thread.SlicedRunner()
     stepwise.run(lambda: steps(2), pytest.fail)
     while stepwise.busy:
         stepwise.pump()
@@ -136,7 +136,7 @@ def test_a_mistake_while_building_fails_the_photo_with_a_sentence_and_the_next_o
     session, built = half_built.session, addon.scene.build.place
     following = arrived(addon)
     session.waiting.append(following)
-    monkeypatch.setattr(session, "_start", lambda job: setattr(session, "job", job))
+    monkeypatch.setattr(session.queue, "_start", lambda job: setattr(session, "job", job))
 
     def broken_once(*arguments):
         monkeypatch.setattr(addon.scene.build, "place", built)
@@ -182,7 +182,7 @@ def test_failures_are_told_once(addon) -> None:
         yield
         raise ImageTo3DError(ErrorCode.INTERNAL, "It broke.")
 
-    stepwise = addon.runtime.main_thread.Stepwise()
+    stepwise = addon.runtime.main_thread.SlicedRunner()
     stepwise.run(steps, told.append)
     while stepwise.busy:
         stepwise.pump()

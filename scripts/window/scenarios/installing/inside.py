@@ -43,7 +43,7 @@ def steps() -> Iterator[float]:
     while session.busy or session.welcome is not None:
         yield 0.05
     session.forget_backend()
-    addon.backend.panel.look_again()
+    addon.backend.panel.invalidate()
     window.redraw()
     yield 1.5
     yield from window.show("missing")
