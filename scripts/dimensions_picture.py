@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from running_extension import RunningExtension
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "tests" / "data" / "living_a"
 MODULE = "bl_ext.user_default.image_to_3d"
@@ -53,7 +55,7 @@ def _picture(args: argparse.Namespace, home: Path) -> int:
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.extensions.package_install_files(filepath=str(extension), repo="user_default", enable_on_install=True)
-    session = importlib.import_module(f"{MODULE}.photos.session").current()
+    session = RunningExtension(importlib.import_module(MODULE))
     scene = bpy.context.scene
     recipe = scene.image_to_3d.recipe
     recipe.photo_path, recipe.depth_path = str(SAMPLE / "photo.jpg"), str(SAMPLE / "depth_mm.png")

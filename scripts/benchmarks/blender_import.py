@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from running_extension import RunningExtension
+
 GRID = (2, 768, 768)
 GAUSSIANS = 1_179_648
 REPEATS = 5
@@ -67,8 +69,7 @@ def _inside_blender(extension: str) -> dict[str, Any]:
 
     bpy.ops.wm.read_factory_settings()
     bpy.ops.extensions.package_install_files(filepath=extension, repo="user_default", enable_on_install=True)
-    from bl_ext.user_default.image_to_3d.photos import job as jobs
-    from bl_ext.user_default.image_to_3d.photos import session
+    from bl_ext.user_default import image_to_3d as addon
     from bl_ext.user_default.image_to_3d.scene.photo_source import PhotoSource
     from bl_ext.user_default.image_to_3d.scene.recipe import values
 
@@ -102,11 +103,13 @@ def _inside_blender(extension: str) -> dict[str, Any]:
     for _ in range(REPEATS):
         bpy.ops.wm.read_homefile(use_factory_startup=True)
         bpy.ops.ed.undo_push(message="Start")
-        current, scene = session.current(), bpy.context.scene
+        current, scene = RunningExtension(addon), bpy.context.scene
         for which in steps:
-            job = jobs.Job(values(scene.image_to_3d.recipe), scene.name, 1.0, PhotoSource("photo.jpg", path=SAMPLE))
+            job = addon.photos.job.PhotoJob(
+                values(scene.image_to_3d.recipe), scene.name, 1.0, PhotoSource("photo.jpg", path=SAMPLE)
+            )
             start = time.perf_counter()
-            job.arrival = job.prepare(result)
+            job.prepared = job.prepare(result)
             prepared.append(time.perf_counter() - start)
             current.job = job
             held = []

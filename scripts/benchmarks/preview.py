@@ -20,6 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from running_extension import RunningExtension
+
 SIZES = ((640, 360), (1920, 1080))
 POSES = 30
 SECONDS = 5.0
@@ -100,7 +102,7 @@ class _Viewport:
         import bpy
         import gpu
 
-        self.live, self.session = addon.viewport.live.current(), addon.photos.session.current()
+        self.live, self.session = addon.viewport.live.current(), RunningExtension(addon)
         self.size = width, height
         self.offscreen = gpu.types.GPUOffScreen(width, height)
         area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")

@@ -20,6 +20,7 @@ from mathutils import Matrix, Vector  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bpy_process import leave  # noqa: E402 - the folder of the scripts above
+from running_extension import RunningExtension  # noqa: E402
 
 
 def main() -> None:
@@ -34,8 +35,9 @@ def main() -> None:
     recipe = scene.image_to_3d.recipe
     recipe.photo_path, recipe.depth_path, recipe.engine = JOB["photo"], JOB["depth"], "depth-map"
     bpy.ops.image_to_3d.generate()
-    addon.photos.session.current().wait(300)
-    root = bpy.data.objects[addon.photos.session.current().last_root]
+    session = RunningExtension(addon)
+    session.wait(300)
+    root = bpy.data.objects[session.last_root]
     built = addon.scene.roles.find(root)
 
     bpy.context.view_layer.update()

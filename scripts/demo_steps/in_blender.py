@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bpy_process import leave
+from running_extension import RunningExtension
 
 MODULE = "bl_ext.user_default.image_to_3d"
 SAMPLES = 16
@@ -27,7 +28,7 @@ def main(job: dict) -> int:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with _timed(seconds, "install"):
         bpy.ops.extensions.package_install_files(filepath=job["extension"], repo="user_default", enable_on_install=True)
-    session = importlib.import_module(f"{MODULE}.photos.session")
+    session = RunningExtension(importlib.import_module(MODULE))
     roles = importlib.import_module(f"{MODULE}.scene.roles")
     from image_to_3d.core import ImageTo3DError
 
@@ -38,11 +39,11 @@ def main(job: dict) -> int:
     try:
         with _timed(seconds, "generate"):
             bpy.ops.image_to_3d.generate()
-            session.current().wait(600)
+            session.wait(600)
     except (ImageTo3DError, TimeoutError, RuntimeError) as error:
         print(str(error).removeprefix("Error: ").strip(), file=sys.stderr)
         return 1
-    built = roles.find(bpy.data.objects[session.current().last_root])
+    built = roles.find(bpy.data.objects[session.last_root])
     bpy.context.view_layer.update()
 
     output, work = Path(job["output"]), Path(job["work"])
@@ -51,7 +52,7 @@ def main(job: dict) -> int:
     with _timed(seconds, "save"):
         bpy.ops.wm.save_as_mainfile(filepath=str(output / "scene.blend"), compress=True)
         bpy.ops.image_to_3d.export_splats(filepath=str(output / "scene.ply"), apply_transform=False)
-        session.current().wait(60)
+        session.wait(60)
     with _timed(seconds, "render"):
         _render(bpy.context.scene, output / "render.png")
     (work / "facts.json").write_text(json.dumps(facts))

@@ -16,6 +16,8 @@ from types import ModuleType
 import bpy
 from mathutils import Euler, Vector
 
+from running_extension import RunningExtension
+
 FOLDER = Path(os.environ["IMAGE_TO_3D_WINDOW"])
 SAMPLE = FOLDER / "living_a"
 """The sample room: ``photo.jpg`` and ``depth_mm.png``."""
@@ -66,12 +68,12 @@ def make_sample(addon: ModuleType, density: str = "FULL") -> Generator[float, No
     bpy.ops.image_to_3d.generate()
     bpy.ops.ed.undo_push(message="Settings")
     yield from finished(addon)
-    return bpy.data.objects[addon.photos.session.current().last_root]
+    return bpy.data.objects[RunningExtension(addon).last_root]
 
 
 def finished(addon: ModuleType) -> Iterator[float]:
     """Until the add-on has nothing under way."""
-    session = addon.photos.session.current()
+    session = RunningExtension(addon)
     while session.busy:
         yield 0.05
     if session.failure is not None:

@@ -255,6 +255,7 @@ def run(
     shutil.copytree(REPOSITORY / "tests" / "data" / "living_a", folder / "living_a")
     shutil.copy(extension, folder / "extension.zip")
     shutil.copy(Path(__file__).with_name("inside.py"), folder / "window.py")
+    shutil.copy(REPOSITORY / "scripts" / "running_extension.py", folder)
     shutil.copytree(SCENARIOS / name, folder / "scenario")
     (folder / "locale").mkdir()
     (folder / "locale" / "languages").write_text(_LANGUAGES, "utf-8")

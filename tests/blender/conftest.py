@@ -22,7 +22,7 @@ import pytest
 
 from bpy_process import leave
 from paths import BACKEND_PYTHON, REPOSITORY, SAMPLE
-from session import Session
+from running_extension import RunningExtension
 
 _STATUS = pytest.StashKey[int]()
 HAS_BPY = importlib.util.find_spec("bpy") is not None
@@ -118,7 +118,7 @@ def fresh_blender(request: pytest.FixtureRequest) -> Iterator[None]:
     for key in ("location", "command", "idle_minutes", "address", "server_key", "engine"):
         preferences.property_unset(key)
     yield
-    Session(package).cancel()
+    RunningExtension(package).cancel()
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ class Panel:
 
         self.bpy = bpy
         self.package = package
-        self.session = Session(package)
+        self.session = RunningExtension(package)
 
     @property
     def recipe(self):

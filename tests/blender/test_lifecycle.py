@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from session import Session
+from running_extension import RunningExtension
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
@@ -109,7 +109,7 @@ def test_disabling_leaves_nothing_behind_and_enabling_works(panel, addon) -> Non
     finally:
         addon_utils.enable(name)
     assert hooks() == enabled_hooks
-    panel.session = Session(addon)
+    panel.session = RunningExtension(addon)
     panel.choose_sample()
     assert panel.generate().points is not None
 

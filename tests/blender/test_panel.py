@@ -14,7 +14,7 @@ bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender"
 
 from paths import SAMPLE  # noqa: E402
 from photos import with_orientation  # noqa: E402
-from session import Session  # noqa: E402
+from running_extension import RunningExtension  # noqa: E402
 
 
 class Notes:
@@ -81,7 +81,7 @@ def draw(addon):
         while True:
             notes = Notes()
             cls.draw(SimpleNamespace(layout=notes), context)
-            session = Session(addon)
+            session = RunningExtension(addon)
             info = session.of(addon.photos.info.PhotoInfo)
             if not (addon.photos.info.looking() or info.to_turn):
                 break
@@ -125,7 +125,7 @@ def test_a_small_picture_stands_upright(panel_without_backend, addon, draw, tmp_
     path.write_bytes(with_orientation((SAMPLE / "photo.jpg").read_bytes(), 6))
     panel_without_backend.recipe.photo_path = str(path)
     draw("main")
-    photos = Session(addon).of(addon.photos.info.PhotoInfo)
+    photos = RunningExtension(addon).of(addon.photos.info.PhotoInfo)
     (key,) = [key for key in photos.previews if "sideways" in key]
     width, height = photos.previews[key].image_size
     assert width < height, "turned, once Blender has read it"

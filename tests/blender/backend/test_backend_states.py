@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 import drawn
-from session import Session
+from running_extension import RunningExtension
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
@@ -106,7 +106,7 @@ def quiet(addon: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("IMAGE_TO_3D_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("IMAGE_TO_3D_BACKEND", raising=False)
     monkeypatch.setattr(addon.backend.process, "EXECUTABLE", NOWHERE)
-    session = Session(addon)
+    session = RunningExtension(addon)
     session.forget_backend()
     addon.backend.settings.own_public_key.cache_clear()
     addon.backend.panel.invalidate()
@@ -127,14 +127,14 @@ def fake(addon: ModuleType, published: bool = True, **how: object) -> Iterator[F
     try:
         yield backend
     finally:
-        Session(addon).forget_backend()
+        RunningExtension(addon).forget_backend()
         withdraw(os.getpid())
         backend.close()
 
 
 def test_connection(addon: ModuleType, seconds: float = 20) -> Exception | None:
     """Press *Test Connection*; what went wrong."""
-    session = Session(addon)
+    session = RunningExtension(addon)
     bpy.ops.image_to_3d.test_connection()
     end = time.monotonic() + seconds
     while session.pump():
@@ -175,7 +175,7 @@ def test_missing_when_a_photo_is_asked_for(quiet: ModuleType, panel_without_back
     panel_without_backend.choose_sample()
     panel_without_backend.press()
     panel_without_backend.finish()
-    assert "image_to_3d.install_backend" in shown(quiet, Session(quiet).failure).buttons
+    assert "image_to_3d.install_backend" in shown(quiet, RunningExtension(quiet).failure).buttons
 
 
 def test_the_order_of_the_search(quiet: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_one_that_hangs_is_restarted(quiet: ModuleType, monkeypatch: pytest.Monk
 
 
 def test_one_that_crashed_is_started_again_by_the_button(addon: ModuleType, panel) -> None:
-    session = Session(addon)
+    session = RunningExtension(addon)
     assert test_connection(addon, 120) is None
     pid = session.status["pid"]
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -305,7 +305,7 @@ def test_stop_without_an_address_is_refused_with_a_sentence(quiet: ModuleType) -
         assert test_connection(quiet) is None
         remote(quiet, "", "")
         assert bpy.ops.image_to_3d.stop_backend() == {"CANCELLED"}
-        assert "address of the other computer is missing" in str(Session(quiet).failure)
+        assert "address of the other computer is missing" in str(RunningExtension(quiet).failure)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
     failure = ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "No weights.", "image-to-3d weights fetch")
-    Session(quiet).notices.fail("photo", failure)
+    RunningExtension(quiet).notices.fail("photo", failure)
     assert not bpy.ops.image_to_3d.fetch_weights.poll(), "the terms are not known yet"
     with fake(quiet):
         assert test_connection(quiet) is None
@@ -390,10 +390,10 @@ def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
         )
         assert "shows the licence" in said.text and "image_to_3d.fetch_weights" in said.buttons
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp") == {"CANCELLED"}
-        assert Session(quiet).failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
+        assert RunningExtension(quiet).failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
         bpy.context.preferences.system.use_online_access = False
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp", accepted=True) == {"CANCELLED"}
-        assert "may not use the network" in str(Session(quiet).failure)
+        assert "may not use the network" in str(RunningExtension(quiet).failure)
 
 
 def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
@@ -408,8 +408,8 @@ def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
     with fake(quiet):
         assert test_connection(quiet) is None
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp", accepted=True) == {"FINISHED"}
-        task = Session(quiet).tasks.current
-        Session(quiet).wait_for_task(20)
+        task = RunningExtension(quiet).tasks.current
+        RunningExtension(quiet).wait_for_task(20)
         assert program.with_suffix(".txt").read_text() == "weights fetch sharp --accept-licence --raw-progress"
         assert task.stage == "Fetching 1 of about 2 MB" and list(task.log) == ["It was fetched."]
 
@@ -430,10 +430,10 @@ def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
     recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
     job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
-    Session(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    RunningExtension(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
     said = shown(quiet, job.failure)
     assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
-    Session(quiet).failed.clear()
+    RunningExtension(quiet).failed.clear()
 
 
 def test_preferences_draw(quiet: ModuleType) -> None:

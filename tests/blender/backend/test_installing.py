@@ -14,7 +14,7 @@ import pytest
 import drawn
 import stand_ins
 from paths import BACKEND_PYTHON
-from session import Session
+from running_extension import RunningExtension
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
@@ -38,19 +38,19 @@ def machine(addon: ModuleType, index: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setattr(addon.backend.process, "EXECUTABLE", "image-to-3d-that-is-nowhere")
-    Session(addon).forget_backend()
+    RunningExtension(addon).forget_backend()
     addon.backend.process.stop_running()
     bpy.context.preferences.system.use_online_access = True
     addon.backend.settings.get().python = BACKEND_PYTHON
     addon.backend.panel.invalidate()
     yield addon
-    task = Session(addon).tasks.current
+    task = RunningExtension(addon).tasks.current
     if task is not None:
         task.cancelled.set()
         task.ended.wait(20)
-        Session(addon).pump()
-    Session(addon).tasks.dismiss()
-    Session(addon).forget_backend()
+        RunningExtension(addon).pump()
+    RunningExtension(addon).tasks.dismiss()
+    RunningExtension(addon).forget_backend()
     addon.backend.process.stop_running()
     addon.backend.installer.remove(addon.backend.installation.folder())
     addon.backend.settings.get().property_unset("python")
@@ -80,7 +80,7 @@ def test_from_nothing_to_a_photo_then_repair_then_remove(machine: ModuleType, pa
     assert not bpy.ops.image_to_3d.install_backend.poll()
     assert "Installing the backend" in notice(machine).text
     assert "image_to_3d.cancel_installation" in notice(machine).buttons
-    Session(machine).wait_for_task(120)
+    RunningExtension(machine).wait_for_task(120)
     assert notice(machine).texts == []
 
     panel.finish()  # it was asked what it can do
@@ -96,14 +96,14 @@ def test_from_nothing_to_a_photo_then_repair_then_remove(machine: ModuleType, pa
     assert panel.generate().points is not None
 
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}  # Repair… is the same button
-    Session(machine).wait_for_task(120)
+    RunningExtension(machine).wait_for_task(120)
     panel.finish()
     repaired = machine.backend.installation.found()
     assert repaired.environment != installed.environment and not (installed.folder / installed.environment).exists()
     assert _program_of(panel.session.status["pid"]) == Path(repaired.command[0])
 
     assert bpy.ops.image_to_3d.remove_backend() == {"FINISHED"}
-    Session(machine).wait_for_task(60)
+    RunningExtension(machine).wait_for_task(60)
     assert not installed.folder.exists() and panel.session.welcome is None
     assert "not installed on this computer" in notice(machine).text
     assert {path.name for path in Path(bpy.__file__).parents[1].iterdir()} == own
@@ -119,19 +119,19 @@ def _program_of(pid: int) -> Path:
 
 def test_cancel_and_resume(machine: ModuleType) -> None:
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}
-    task = Session(machine).tasks.current
+    task = RunningExtension(machine).tasks.current
     while not any("pip" in line for line in list(task.log)) and not task.ended.is_set():
         task.ended.wait(0.01)
     assert bpy.ops.image_to_3d.cancel_installation() == {"FINISHED"}
     task.ended.wait(10)
-    Session(machine).pump()
-    assert Session(machine).tasks.current is None and task.failure.problem == "cancelled"
+    RunningExtension(machine).pump()
+    assert RunningExtension(machine).tasks.current is None and task.failure.problem == "cancelled"
     said = notice(machine)
     assert "It was cancelled." in said.text and said.buttons["image_to_3d.install_backend"] == "Resume…"
     assert bpy.ops.image_to_3d.dismiss() == {"FINISHED"}
     assert "not completely installed" in notice(machine).text
     assert bpy.ops.image_to_3d.install_backend() == {"FINISHED"}
-    Session(machine).wait_for_task(120)
+    RunningExtension(machine).wait_for_task(120)
     assert machine.backend.installation.state() == "installed"
 
 
@@ -143,7 +143,7 @@ def test_a_failure_is_a_sentence_a_log_and_a_button(
     with pytest.raises(
         machine.backend.installer.InstallError, match=r"(No matching distribution found for|Cannot install) torch"
     ):
-        Session(machine).wait_for_task(60)
+        RunningExtension(machine).wait_for_task(60)
     said = notice(machine)
     assert "pip could not install the backend: " in said.text
     assert {"image_to_3d.install_backend", "image_to_3d.copy_log", "image_to_3d.dismiss"} <= set(said.buttons)
@@ -154,18 +154,18 @@ def test_a_failure_is_a_sentence_a_log_and_a_button(
 def test_without_permission_nothing_is_fetched(machine: ModuleType) -> None:
     bpy.context.preferences.system.use_online_access = False
     assert bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT") == {"CANCELLED"}
-    failure = Session(machine).failure
-    assert failure.message == "Blender may not use the network." and Session(machine).tasks.current is None
+    failure = RunningExtension(machine).failure
+    assert failure.message == "Blender may not use the network." and RunningExtension(machine).tasks.current is None
     assert "image_to_3d.allow_online_access" in {b.operator for b in machine.backend.recovery.remedy(failure).buttons}
     assert bpy.ops.image_to_3d.allow_online_access() == {"FINISHED"}
-    assert bpy.app.online_access and Session(machine).failure is None
+    assert bpy.app.online_access and RunningExtension(machine).failure is None
 
 
 def test_a_python_that_does_not_fit_is_named(machine: ModuleType) -> None:
     machine.backend.settings.get().python = "/bin/false"
     bpy.ops.image_to_3d.install_backend()
     with pytest.raises(machine.backend.installer.InstallError, match="/bin/false is not a Python"):
-        Session(machine).wait_for_task(30)
+        RunningExtension(machine).wait_for_task(30)
     assert "preferences.addon_show" in notice(machine).buttons
 
 
@@ -173,12 +173,12 @@ def test_the_question_says_what_how_large_and_where(machine: ModuleType) -> None
     operator = machine.backend.operators.installation.IMAGE_TO_3D_OT_install_backend
     layout = drawn.Drawn()
     asked = type("Asked", (), {"layout": layout, "torch": "auto"})
-    Session(machine).of(machine.backend.installation.Machine).invalidate()
+    RunningExtension(machine).of(machine.backend.installation.Machine).invalidate()
     operator.draw(asked, drawn.context(bpy))
     assert "Looking for Python" in layout.text
     assert "image_to_3d.install_backend" in notice(machine).buttons, "looks as soon as the button is there"
-    Session(machine).workers.in_lane("machine").ended.wait(20)
-    Session(machine).pump()
+    RunningExtension(machine).workers.in_lane("machine").ended.wait(20)
+    RunningExtension(machine).pump()
     operator.draw(asked, drawn.context(bpy))
     assert "PyTorch 2." in layout.text and "GB on disk" in layout.text and "no NVIDIA GPU" in layout.text
     assert "".join(layout.texts).find(str(machine.backend.installation.folder())[-20:]) > 0

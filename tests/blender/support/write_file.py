@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from session import Session
+from running_extension import RunningExtension
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "living_a"
 
@@ -27,7 +27,7 @@ def main() -> None:
     recipe = bpy.context.scene.image_to_3d.recipe
     recipe.photo_path, recipe.depth_path = str(SAMPLE / "photo.jpg"), str(SAMPLE / "depth_mm.png")
     recipe.engine, recipe.density, recipe.focal, recipe.mm35 = "depth-map", "QUARTER", "MM35", 28.0
-    session = Session(addon)
+    session = RunningExtension(addon)
     bpy.ops.image_to_3d.generate()
     session.wait(120)
     root = bpy.data.objects[session.last_root]

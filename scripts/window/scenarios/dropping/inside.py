@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import bpy
 
 import window
+from running_extension import RunningExtension
 
 
 def steps() -> Iterator[float]:
@@ -14,7 +15,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session = addon.photos.session.current()
+    session = RunningExtension(addon)
     bpy.context.scene.image_to_3d.recipe.engine = "lite"
     yield from window.show("empty")
     while session.job is None:  # dropped, and chosen in the menu, by the other side

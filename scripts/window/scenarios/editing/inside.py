@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import bpy
 
 import window
+from running_extension import RunningExtension
 
 
 def steps() -> Iterator[float]:
@@ -14,7 +15,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, edits, roles = addon.photos.session.current(), addon.scene.edits, addon.scene.roles
+    session, edits, roles = RunningExtension(addon), addon.scene.edits, addon.scene.roles
     root = yield from window.make_sample(addon, "QUARTER")
     points, surface = roles.points_of(root), roles.surface_of(root)
     surface.hide_set(True)

@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 
 import window
+from running_extension import RunningExtension
 
 GAUSSIANS = 1_179_648
 _held: dict[str, list[float]] = {}
@@ -46,7 +47,7 @@ def steps() -> Iterator[float]:
 
     measured = {"empty scene, all drawn anew": (yield from _measure(addon, _draw_all))}
     measured["photo, no viewport"] = yield from _measure(addon, _generate)
-    root = bpy.data.objects[addon.photos.session.current().last_root]
+    root = bpy.data.objects[RunningExtension(addon).last_root]
     if root.image_to_3d.outcome.points != GAUSSIANS:
         raise RuntimeError(f"{root.image_to_3d.outcome.points} points")
     measured["update, no viewport"] = yield from _measure(addon, _update)
@@ -63,7 +64,8 @@ def steps() -> Iterator[float]:
 
 def _watch(addon: ModuleType) -> None:
     """Time what the add-on does on the main thread."""
-    addon.photos.session._tick = _timed("timer", addon.photos.session._tick)
+    pump = addon.runtime.pump.Pump
+    pump.run = _timed("timer", pump.run)
     painter = addon.viewport.solid_points._painter
     painter.stop()
     painter._draw = _timed("draw handler", painter._draw)
@@ -115,13 +117,13 @@ def _beat(seconds: float) -> Iterator[float]:
 
 def _busy(addon: ModuleType) -> Iterator[float]:
     start = time.monotonic()
-    while addon.photos.session.current().busy:
-        job = addon.photos.session.current().job
+    while RunningExtension(addon).busy:
+        job = RunningExtension(addon).job
         if job is not None:
             _stages.setdefault(job.stage, round(time.monotonic() - start, 2))
         yield 0.005
-    if addon.photos.session.current().failure is not None:
-        raise addon.photos.session.current().failure
+    if RunningExtension(addon).failure is not None:
+        raise RunningExtension(addon).failure
 
 
 def _generate(addon: ModuleType) -> Iterator[float]:
@@ -150,7 +152,7 @@ def _remove_all() -> None:
 
 def _edit(addon: ModuleType) -> Iterator[float]:
     """Milliseconds of each operator, best of three, and of the setting that hides the sky."""
-    root = bpy.data.objects[addon.photos.session.current().last_root]
+    root = bpy.data.objects[RunningExtension(addon).last_root]
     region = window.region("WINDOW")
     path = [{"name": "", "loc": loc, "time": 0.0} for loc in ((200, 200), (600, 500))]
     box = functools.partial(bpy.ops.image_to_3d.select_points, shape="BOX", path=path)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import bpy
 
 import window
+from running_extension import RunningExtension
 
 
 def steps() -> Iterator[float]:
@@ -26,10 +27,11 @@ def steps() -> Iterator[float]:
     panel.bl_options = set()  # open, so that it is on the pictures
     bpy.utils.register_class(panel)
     bpy.context.preferences.system.use_online_access = True
-    addon.preferences.get().python = os.environ.get("IMAGE_TO_3D_WINDOW_PYTHON", "")
+    addon.backend.settings.get().python = os.environ.get("IMAGE_TO_3D_WINDOW_PYTHON", "")
     yield 0.5
     window.open_tab()
-    session, tasks = addon.photos.session.current(), addon.runtime.tasks
+    session = RunningExtension(addon)
+    tasks, machine = session.tasks, session.of(addon.backend.installation.Machine)
     yield from window.show("empty")
 
     bpy.ops.image_to_3d.test_connection()
@@ -52,18 +54,18 @@ def steps() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=window.view_area(), region=window.region("WINDOW")
     ):
         bpy.ops.image_to_3d.install_backend("INVOKE_DEFAULT")
-    while addon.backend.installation.survey(look=False) is None:
+    while machine.survey(look=False) is None:
         yield 0.1
     yield 1.0
     yield from window.show("question")
-    while tasks.current() is None:  # the other side presses Return
+    while tasks.current is None:  # the other side presses Return
         yield 0.05
     start = time.monotonic()
-    while tasks.current() is not None and tasks.current().fraction < 0.02:
+    while tasks.current is not None and tasks.current.fraction < 0.02:
         yield 0.05
     yield 3.0
-    yield from window.show("installing", running=tasks.current() is not None)
-    while tasks.current() is not None:
+    yield from window.show("installing", running=tasks.current is not None)
+    while tasks.current is not None:
         yield 0.1
     times["Install Backend"] = time.monotonic() - start
     start = time.monotonic()
@@ -72,7 +74,7 @@ def steps() -> Iterator[float]:
     times["backend started and known"] = time.monotonic() - start
     window.redraw()
     yield 0.5
-    failed = tasks.last()
+    failed = tasks.last
     message = str(failed.failure) if failed else str(session.failure or "")
     yield from window.show("ended", message=message, pause=window.longest_pause(), times=times)
     if message:
@@ -93,7 +95,7 @@ def steps() -> Iterator[float]:
         yield 0.05
     start = time.monotonic()
     bpy.ops.image_to_3d.remove_backend()
-    while tasks.current() is not None:
+    while tasks.current is not None:
         yield 0.1
     times["Remove"] = time.monotonic() - start
     yield from window.show("removed", state=addon.backend.installation.state(), times=times)

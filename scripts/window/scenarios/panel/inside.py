@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import bpy
 
 import window
+from running_extension import RunningExtension
 
 
 def steps() -> Iterator[float]:
@@ -14,7 +15,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    session, recipe = addon.photos.session.current(), bpy.context.scene.image_to_3d.recipe
+    session, recipe = RunningExtension(addon), bpy.context.scene.image_to_3d.recipe
     yield from window.show("empty")
 
     photo, letter = window.SAMPLE / "photo.jpg", window.SAMPLE / "letter.jpg"

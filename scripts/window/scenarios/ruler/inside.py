@@ -11,6 +11,7 @@ from bpy_extras.view3d_utils import location_3d_to_region_2d
 from mathutils import Vector
 
 import window
+from running_extension import RunningExtension
 
 _OTHER_PANELS = ("settings", "result", "recipe", "edit", "crop", "selection", "queue", "film", "preview", "backend")
 """Not registered here, so that Measure is on the screen without scrolling."""
@@ -93,7 +94,7 @@ def steps() -> Iterator[float]:
     window.open_tab()
     yield from window.show("empty")
     yield from _make(addon)
-    root = bpy.data.objects[addon.photos.session.current().last_root]
+    root = bpy.data.objects[RunningExtension(addon).last_root]
     root.image_to_3d.display = "SURFACE"
     window.look_through_camera("SOLID")
     window.view_area().spaces.active.shading.color_type = "TEXTURE"
@@ -132,7 +133,7 @@ def steps() -> Iterator[float]:
 
     yield from _by_mouse(addon, root)
     bpy.ops.image_to_3d.calibrate(ruler=0, length=2.01)
-    while addon.photos.session.current().busy:
+    while RunningExtension(addon).busy:
         yield 0.05
     (ruler,) = rulers.all_of(bpy.context.scene)
     while addon.measuring.analysis.known(root) is None:

@@ -1,4 +1,4 @@
-"""The running extension as tests drive it: what a person sees of it, and the pump, which has no timer in the bpy module."""
+"""The running extension as tests and scripts drive it: what a person sees, and the pump, which has no timer in the bpy module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 
-class Session:
+class RunningExtension:
     """Queue, connection and notices of the extension in one object."""
 
     def __init__(self, package: ModuleType) -> None:
