@@ -76,6 +76,12 @@ class RunningExtension:
     def failure(self) -> Exception | None:
         return self.notices.failure
 
+    @failure.setter
+    def failure(self, failure: Exception | None) -> None:
+        self.notices.begin()
+        if failure is not None:
+            self.notices.fail("test", failure)
+
     @property
     def notice(self) -> str:
         return self.notices.text

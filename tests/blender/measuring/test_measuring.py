@@ -180,7 +180,7 @@ def test_a_panel_asks_once_and_gets_its_answer(panel, addon, sample_root, soon) 
     for begin in soon:
         begin()
     analysis.prefetch(sample_root)
-    assert len(soon) == 3 and len(analysis._analyses._waiting) == 1
+    assert len(soon) == 3 and len(panel.session.of(analysis.Analyses)._waiting) == 1
     panel.session.wait(60)
     assert analysis.known(sample_root) is not None
     analysis.prefetch(sample_root)
