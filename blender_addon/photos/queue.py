@@ -244,7 +244,7 @@ class PhotoQueue:
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(prepared.photo, seconds=job.elapsed), drafted, root)
-        update_hooks.tell(scene, built.root, prepared.again, updated=root is not None)
+        update_hooks.tell(scene, built.root, prepared.reapplied, updated=root is not None)
         of(LastResult).root = built.root.name
         self._finish(job)
         yield
