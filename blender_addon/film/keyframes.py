@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from image_to_3d.blender.camera import BlenderView, view_from_camera
 from image_to_3d.core import CameraPath, ErrorCode, ImageTo3DError
 
-_DISPLAY_METRES = 0.3
+from ..scene.camera import DISPLAY_METRES
 
 
 def create(
@@ -40,7 +40,7 @@ def create(
     collection.objects.link(obj)
     obj.parent = parent
     obj.rotation_mode = "QUATERNION"
-    data.display_size = _DISPLAY_METRES / metres_per_unit
+    data.display_size = DISPLAY_METRES / metres_per_unit
     data.sensor_fit = views[0].lens.sensor_fit
     data.type = "PERSP" if views[0].ortho_scale is None else "ORTHO"
 

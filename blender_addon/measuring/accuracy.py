@@ -9,7 +9,8 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
 from ..ui.widgets import lines
-from . import scale, stored_cloud
+from . import stored_cloud
+from .scale import scale_of_photo
 
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, root: bpy.types.Object) -> None:
@@ -25,11 +26,11 @@ def sentence(context: bpy.types.Context, root: bpy.types.Object) -> tuple[str, b
         return "", True
     outcome = root.image_to_3d.outcome
     try:
-        worth = scale.of(root, context.scene)
+        scale = scale_of_photo(root, context.scene)
     except ImageTo3DError as error:  # stretched or mirrored
         return str(error), False
-    percent = 100 * CONFIDENCE_95 * worth.relative_sd
-    if worth.state == "calibrated":
+    percent = 100 * CONFIDENCE_95 * scale.relative_sd
+    if scale.state == "calibrated":
         return iface_("Size: calibrated with known lengths, ± {percent:.1f} %.").format(percent=percent), True
     if not outcome.metric:
         return iface_(

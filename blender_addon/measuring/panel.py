@@ -1,4 +1,4 @@
-"""The sub-panel *Measure*: how the scene stands, what its metres are worth."""
+"""The sub-panel *Measure*: how the scene stands, how far its metres can be trusted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
 from ..ui.widgets import Sidebar, lines
-from . import analysis, scale, stored_cloud
+from . import analysis, stored_cloud
 from .active_photo import shown_root
 from .lengths import rulers
+from .scale import length_text, metres_text, scale_of_photo, scaled_by_hand
 
 _STATES = {
     "engine": n_("The engine's own metres, ± {percent:.0f} %"),
@@ -39,15 +40,15 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
         layout = self.layout
         root = shown_root(context)
         try:
-            worth = scale.of(root, context.scene)
+            scale = scale_of_photo(root, context.scene)
         except ImageTo3DError as error:
             lines(layout, context, str(error), "ERROR")
             return
-        state = iface_(_STATES[worth.state]).format(percent=100 * CONFIDENCE_95 * worth.relative_sd)
-        _draw_levelling(layout, context, root, worth.factor)
+        state = iface_(_STATES[scale.state]).format(percent=100 * CONFIDENCE_95 * scale.relative_sd)
+        _draw_levelling(layout, context, root, scale.factor)
         layout.separator()
-        layout.label(text=state, icon="CHECKMARK" if worth.state == "calibrated" else "QUESTION", translate=False)
-        if scale.scaled_by_hand(root, worth.factor):
+        layout.label(text=state, icon="CHECKMARK" if scale.state == "calibrated" else "QUESTION", translate=False)
+        if scaled_by_hand(root, scale.factor):
             lines(layout, context, n_("The photo has been scaled by hand since."), "ERROR")
         _draw_known(layout, context, root)
         row = layout.row(align=True)
@@ -67,7 +68,7 @@ def _draw_levelling(
     if not levelling.levelled:
         return
     text = iface_("Camera {height} above the floor, pitch {pitch:.1f}°, roll {roll:.1f}°").format(
-        height=scale.metres_text(context, levelling.camera_height_m * factor),
+        height=metres_text(context, levelling.camera_height_m * factor),
         pitch=levelling.pitch_deg,
         roll=levelling.roll_deg,
     )
@@ -83,7 +84,7 @@ def _draw_known(layout: bpy.types.UILayout, context: bpy.types.Context, root: bp
     box = layout.box().column(align=True)
     for index, known in enumerate(calibration.known):
         row = box.row()
-        text = scale.metres_text(context, known.metres)
+        text = metres_text(context, known.metres)
         if calibration.calibrated and len(calibration.known) > 1:
             text = iface_("{length}, off by {residual:+.1f} mm").format(length=text, residual=1000 * known.residual_m)
         row.label(text=text, icon="FIXED_SIZE", translate=False)
@@ -96,7 +97,7 @@ def _draw_known(layout: bpy.types.UILayout, context: bpy.types.Context, root: bp
 
 
 class IMAGE_TO_3D_PT_rulers(Sidebar, bpy.types.Panel):
-    """Blender's rulers, with what their lengths are worth."""
+    """Blender's rulers, with how far their lengths can be trusted."""
 
     bl_label = "Rulers"
     bl_idname = "IMAGE_TO_3D_PT_rulers"
@@ -134,11 +135,11 @@ def _draw_ruler(
     note = ""
     try:
         if known is None:
-            text = f"≈ {scale.metres_text(context, shown)}"
+            text = f"≈ {metres_text(context, shown)}"
         else:
-            text = scale.length_text(context, rulers.measure(context.scene, root, ruler, known))
+            text = length_text(context, rulers.measure(context.scene, root, ruler, known))
     except ImageTo3DError as error:
-        text, note = scale.metres_text(context, shown), error.message
+        text, note = metres_text(context, shown), error.message
     row.label(text=text, icon="DRIVER_DISTANCE", translate=False)
     row.operator("image_to_3d.calibrate", text="", icon="FIXED_SIZE").ruler = ruler.index
     if note:

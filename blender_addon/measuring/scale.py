@@ -1,4 +1,4 @@
-"""What the displayed metres of a root are worth, so that every shown length has its 95 % interval."""
+"""How far the displayed metres of a photo can be trusted, so that every shown length has its 95 % interval."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from image_to_3d.core.lengths.measuring import CONFIDENCE_95, Length
 
 from . import stored_cloud
 
+ENDS_ALONE = Scale("engine", 0.0, 0.0)
+"""For lengths of the engine, with the uncertainty of their ends alone."""
 _BY_HAND = 1e-3
 """Relative difference between a root's scale and its calibration from which on somebody has scaled it since."""
 
 
-def of(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
+def scale_of_photo(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
     """The scale of a root: true length = factor · length in the camera frame.
 
     The factor is what Blender displays. The standard deviation is that of the calibration while the root has its size, else that
@@ -28,7 +30,7 @@ def of(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
         ImageTo3DError: ``bad_request`` if the root is stretched unevenly, sheared or mirrored.
     """
     factor = stored_cloud.world_scale(root, scene)
-    prior = of_engine(root)
+    prior = engine_prior(root)
     calibration = root.image_to_3d.calibration
     if not calibration.calibrated or scaled_by_hand(root, factor):
         return replace(prior, factor=factor)
@@ -36,7 +38,7 @@ def of(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
     return Scale("calibrated", calibration.relative_sd, prior.focal_sd, factor, calibration.lateral_share, residuals)
 
 
-def of_engine(root: bpy.types.Object) -> Scale:
+def engine_prior(root: bpy.types.Object) -> Scale:
     """The scale as the engine claims it, of a measurable root."""
     outcome = root.image_to_3d.outcome
     provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)

@@ -18,7 +18,8 @@ from image_to_3d.io.photo_header import photo_head
 from .photo_source import PhotoSource
 from .roles import adopt
 
-_DISPLAY_METRES = 0.3
+DISPLAY_METRES = 0.3
+"""Size of the drawn cameras of photos and of moves."""
 _CLIP_START_METRES, _CLIP_END_METRES = 0.1, 100.0  # Blender's own
 
 
@@ -36,7 +37,7 @@ def create(
     """
     camera = bpy.data.cameras.new(name)
     match_lens(camera, intrinsics, near, far, metres_per_unit)
-    camera.display_size = _DISPLAY_METRES / metres_per_unit
+    camera.display_size = DISPLAY_METRES / metres_per_unit
     obj = bpy.data.objects.new(name, camera)
     obj.matrix_basis = Matrix(camera_to_world_blender(Matrix.Identity(4)))
     collection.objects.link(obj)

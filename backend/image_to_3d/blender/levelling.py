@@ -12,7 +12,7 @@ from .points import Similarity
 Float64 = NDArray[np.float64]
 
 
-def stand(levelling: Levelling, transform: Similarity, units_per_metre: float) -> Similarity:
+def levelled_transform(levelling: Levelling, transform: Similarity, units_per_metre: float) -> Similarity:
     """The transform of a root that stands on z = 0, in place of the one that it has.
 
     The camera stays above the same spot and keeps the direction it looks in, unless a wall was aligned: that one faces along ±X or

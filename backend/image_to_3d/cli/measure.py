@@ -158,13 +158,15 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 
 def _table(measured: Analysis) -> list[str]:
+    from ..core.lengths.measuring import CONFIDENCE_95
+
     scale, gravity, room = measured.scale, measured.gravity, measured.room
     states = {
         "engine": "by the engine's own metres",
         "assumed": "assumed; calibrate with a known length (--known)",
         "calibrated": f"calibrated, factor {scale.factor:.4f}",
     }
-    lines = [f"Scale: {states[scale.state]}, ± {196 * scale.relative_sd:.1f} % (95 %)"]
+    lines = [f"Scale: {states[scale.state]}, ± {100 * CONFIDENCE_95 * scale.relative_sd:.1f} % (95 %)"]
     lines += [f"  known length {i}: residual {1000 * r:+.1f} mm" for i, r in enumerate(scale.residuals_m, 1)]
     if gravity is not None:
         height = "" if measured.camera_height_m is None else f", {measured.camera_height_m:.2f} m above the floor"

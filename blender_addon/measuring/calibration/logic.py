@@ -21,11 +21,12 @@ from image_to_3d.core.surfaces.surface import SurfaceGrid
 from ...runtime.objects import of
 from ...runtime.workers import Workers, or_notice
 from ...scene import build, camera, roles
-from .. import analysis, anchors, scale, stored_cloud
+from .. import analysis, anchors, stored_cloud
 from ..analysis import Analysis
 from ..lengths import dimension_objects, dimensions
 from ..levelling import logic as levelling
 from ..planes import report as plane_report
+from ..scale import engine_prior
 
 
 def known_of(root: bpy.types.Object) -> tuple[AnchoredLength, ...]:
@@ -107,7 +108,7 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
     """
     state = root.image_to_3d.calibration
     metric = root.image_to_3d.outcome.metric
-    prior = scale.of_engine(root)
+    prior = engine_prior(root)
     if not known:
         solution = Solution(Scale(prior.state, prior.relative_sd, prior.focal_sd), -state.bend)
     else:
@@ -150,14 +151,14 @@ def _shift(stored: stored_cloud.StoredPoints, solution: Solution, request: level
     """Everything about another shape that costs time. Background thread."""
     before = stored.cloud()
     after = shift_cloud(before, solution.inverse_depth_shift)
-    stood = None
+    levelled = None
     if request is not None:
         try:
-            stood = level_as_requested(SurfaceGrid.from_cloud(after), request, True)
+            levelled = level_as_requested(SurfaceGrid.from_cloud(after), request, True)
         except ImageTo3DError:
-            stood = None  # it stands as before
+            levelled = None  # it stands as before
     kept = np.flatnonzero(np.isin(stored.picture.cells, after.cells()))
-    return _Shape(blender_points.from_cloud(after, stored.metres_per_unit), kept, stood)
+    return _Shape(blender_points.from_cloud(after, stored.metres_per_unit), kept, levelled)
 
 
 def _finish(
@@ -165,13 +166,13 @@ def _finish(
     root: bpy.types.Object,
     known: Sequence[AnchoredLength],
     solution: Solution,
-    stood: Levelling | None = None,
+    levelled: Levelling | None = None,
 ) -> None:
     bpy.context.view_layer.update()
     _record(root, known, solution)
     _size(scene, root, solution.scale.factor)
-    if stood is not None:
-        levelling.reapply(root, stood)
+    if levelled is not None:
+        levelling.reapply(root, levelled)
     _reach(scene, root)
     dimensions.refresh(root, scene)
     if not solution.inverse_depth_shift and len(root.image_to_3d.inspection.planes):  # their areas have changed
@@ -180,10 +181,10 @@ def _finish(
 
 
 def _record(root: bpy.types.Object, known: Sequence[AnchoredLength], solution: Solution) -> None:
-    state, worth = root.image_to_3d.calibration, solution.scale
+    state, scale = root.image_to_3d.calibration, solution.scale
     state.calibrated = bool(known)
-    state.factor, state.relative_sd, state.lateral_share = worth.factor, worth.relative_sd, worth.lateral_share
-    _write_known(root, known, worth.residuals_m or (0.0,) * len(known))
+    state.factor, state.relative_sd, state.lateral_share = scale.factor, scale.relative_sd, scale.lateral_share
+    _write_known(root, known, scale.residuals_m or (0.0,) * len(known))
 
 
 def _write_known(root: bpy.types.Object, known: Sequence[AnchoredLength], residuals: Sequence[float]) -> None:

@@ -76,14 +76,14 @@ def of(root: bpy.types.Object) -> Iterator[bpy.types.Object]:
             yield obj
 
 
-def put(root: bpy.types.Object, scene: bpy.types.Scene, dimension: Dimension, worth: Scale) -> bpy.types.Object:
+def put(root: bpy.types.Object, scene: bpy.types.Scene, dimension: Dimension, scale: Scale) -> bpy.types.Object:
     """Show a dimension, in place of the one of the same kind, rank and direction if there is one.
 
     Args:
         root: of the photo.
         scene: its units are those of the text.
         dimension: to be shown.
-        worth: scale of the root.
+        scale: scale of the root.
     """
     obj = _find(root, dimension) or _make(root, scene, dimension)
     stored = obj.image_to_3d.dimension
@@ -96,17 +96,17 @@ def put(root: bpy.types.Object, scene: bpy.types.Scene, dimension: Dimension, wo
     facing = np.zeros(3) if dimension.facing is None else points_to_blender(dimension.facing)
     stored.facing = facing
     _draw(obj, root, points_to_blender(dimension.ends) / root.image_to_3d.outcome.metres_per_unit, facing)
-    label(obj, root, scene, worth)
+    label(obj, root, scene, scale)
     return obj
 
 
-def label(obj: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Scene, worth: Scale) -> None:
+def label(obj: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Scene, scale: Scale) -> None:
     """Write the length of a dimension as it is now: after calibration, scaling by hand, another unit."""
     stored = obj.image_to_3d.dimension
     if moved(obj):
         _draw(obj, root, ends(obj), np.array(stored.facing))
     a, b = points_to_opencv(ends(obj)) * root.image_to_3d.outcome.metres_per_unit
-    length = with_scale(float(np.linalg.norm(b - a)), stored.sd_m, np.stack([a, b]), worth)
+    length = with_scale(float(np.linalg.norm(b - a)), stored.sd_m, np.stack([a, b]), scale)
     stored.metres, stored.half_m = length.metres, CONFIDENCE_95 * length.sd
     text = _child(obj, "FONT")
     if text is not None:

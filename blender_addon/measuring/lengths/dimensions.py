@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.lengths.anchors import anchor
-from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.measuring import distance, point_near
 from image_to_3d.core.surfaces.levelling import Gravity
 from image_to_3d.core.surfaces.room import RoomReport, WallExtent, room_report
 
 from ...runtime.notices import Notices
 from ...runtime.objects import of
-from .. import analysis, anchors, scale, stored_cloud
+from .. import analysis, anchors, stored_cloud
 from ..analysis import Analysis
+from ..scale import ENDS_ALONE, scale_of_photo
 from . import dimension_objects
 from .dimension_objects import Dimension
 
 ROOM = frozenset(["HEIGHT", "DISTANCE", "WIDTH", "WALL_HEIGHT"])
-_BARE = Scale("engine", 0.0, 0.0)  # lengths of the engine, with the uncertainty of their ends alone
 _MOST_WALLS = 4
 _PARALLEL, _LOWER = 0.99, 0.9  # cosine of 8°; share of the wall's height
 _WALL_SHARE = 0.02  # of the picture; smaller ones are sides of furniture and window reveals
@@ -37,9 +36,9 @@ def refresh(root: bpy.types.Object, scene: bpy.types.Scene) -> None:
     found = [obj for obj in dimension_objects.of(root) if dimension_objects.whole(obj)]
     if not found:
         return
-    worth = scale.of(root, scene)
+    scale = scale_of_photo(root, scene)
     for obj in found:
-        dimension_objects.label(obj, root, scene, worth)
+        dimension_objects.label(obj, root, scene, scale)
 
 
 def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
@@ -55,7 +54,7 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
             measure_room(root, scene, found)
         except ImageTo3DError as error:
             of(Notices).fail("dimensions", error)
-    worth = scale.of(root, scene)
+    scale = scale_of_photo(root, scene)
     for obj in list(dimension_objects.of(root)):
         stored = obj.image_to_3d.dimension
         if stored.kind != "LENGTH" or not dimension_objects.whole(obj):
@@ -74,7 +73,7 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
         ends = np.stack([a.position, b.position])
         facing = _common_normal(a.normal, b.normal, ends)
         dimension = Dimension("LENGTH", ends, distance(a, b)[1], stored.rank, facing=facing, anchors=places)
-        dimension_objects.put(root, scene, dimension, worth)
+        dimension_objects.put(root, scene, dimension, scale)
     refresh(root, scene)
 
 
@@ -91,15 +90,15 @@ def measure_room(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis
             "The room cannot be measured: no floor is in view.",
             "Measure single lengths, or level it first by picking three points of the floor.",
         )
-    lengths = room_dimensions(room_report(found.grid, gravity, _BARE), gravity)
+    lengths = room_dimensions(room_report(found.grid, gravity, ENDS_ALONE), gravity)
     if not lengths:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
             "Neither a ceiling nor a wall is in view, so there is nothing to measure in this room.",
             "Measure single lengths instead.",
         )
-    worth = scale.of(root, scene)
-    made = [dimension_objects.put(root, scene, length, worth) for length in lengths]
+    scale = scale_of_photo(root, scene)
+    made = [dimension_objects.put(root, scene, length, scale) for length in lengths]
     for obj in list(dimension_objects.of(root)):
         if obj.image_to_3d.dimension.kind in ROOM and obj not in made:
             dimension_objects.remove(obj)
@@ -162,7 +161,7 @@ def measure_length(
         stored = (obj.image_to_3d.dimension for obj in dimension_objects.of(root))
         rank = max((d.rank for d in stored if d.kind == "LENGTH"), default=-1) + 1
     dimension = Dimension("LENGTH", ends, sd, rank, facing=facing, anchors=kept)
-    return dimension_objects.put(root, scene, dimension, scale.of(root, scene))
+    return dimension_objects.put(root, scene, dimension, scale_of_photo(root, scene))
 
 
 def _common_normal(

@@ -7,17 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.measuring import point_near
 from image_to_3d.core.surfaces import levelling
 from image_to_3d.core.surfaces.room import LaserHit, laser, laser_along_axes
 
-from .. import analysis, scale, stored_cloud
+from .. import analysis, stored_cloud
 from ..analysis import Analysis
+from ..scale import ENDS_ALONE, scale_of_photo
 from . import dimension_objects
 from .dimension_objects import Dimension
 
-_BARE = Scale("engine", 0.0, 0.0)  # lengths of the engine, with the uncertainty of their ends alone
 _SAME_WAY = 0.995  # cosine of 6°
 
 
@@ -47,13 +46,13 @@ def shoot(
     hits: dict[str, LaserHit | None] = {}
     ways = {"normal": start.normal}
     if directions != "AXES":
-        hits["normal"] = laser(found.grid, start, _BARE, None, found.planes)
+        hits["normal"] = laser(found.grid, start, ENDS_ALONE, None, found.planes)
     if directions != "NORMAL":
         rotation = _axes_of(root, found, required=directions == "AXES")
         if rotation is not None:
             right, down, forward = rotation
             ways |= {"left": -right, "right": right, "up": -down, "down": down, "forward": forward, "back": -forward}
-            axes = laser_along_axes(found.grid, start, _BARE, rotation, found.planes)
+            axes = laser_along_axes(found.grid, start, ENDS_ALONE, rotation, found.planes)
             # Where the axis that points away from the surface is its normal, one line is enough.
             hits |= {
                 name: hit
@@ -69,7 +68,7 @@ def shoot(
         )
     earlier = [o for o in dimension_objects.of(root) if o.image_to_3d.dimension.kind == "LASER"]
     rank = max((o.image_to_3d.dimension.rank for o in earlier), default=-1) + 1 if keep else 0
-    worth = scale.of(root, scene)
+    scale = scale_of_photo(root, scene)
     made = []
     for name, hit in met.items():
         ends = np.stack([start.position, start.position + hit.distance.metres * ways[name]])
@@ -82,7 +81,7 @@ def shoot(
             hidden=hit.hidden,
             extended=hit.extended,
         )
-        made.append(dimension_objects.put(root, scene, dimension, worth))
+        made.append(dimension_objects.put(root, scene, dimension, scale))
     if not keep:
         for obj in earlier:
             if obj not in made:

@@ -14,7 +14,8 @@ from mathutils import Matrix, Vector
 from image_to_3d.core.lengths.measuring import Length, length_between, point_near
 
 from ...scene import roles
-from .. import analysis, scale, stored_cloud
+from .. import analysis, stored_cloud
+from ..scale import scale_of_photo
 
 _ON_SURFACE = 0.02
 """Share of the distance from the camera within which an end of a ruler lies on the surface of a photo."""
@@ -91,11 +92,11 @@ def carry(rulers: Sequence[tuple[bpy.types.Scene, Ruler]], matrix: Matrix) -> No
 
 
 def measure(scene: bpy.types.Scene, root: bpy.types.Object, ruler: Ruler, known: analysis.Analysis) -> Length:
-    """The length of a ruler with what it is worth: as long as Blender shows it.
+    """The length of a ruler with its interval: as long as Blender shows it.
 
     Raises:
         ImageTo3DError: ``bad_request`` if an end does not lie on the surface of the photo.
     """
     places = stored_cloud.to_camera_frame(root, [tuple(end) for end in ruler.ends])
     a, b = (point_near(known.grid, place) for place in places)
-    return length_between(a, b, scale.of(root, scene))
+    return length_between(a, b, scale_of_photo(root, scene))

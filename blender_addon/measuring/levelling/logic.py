@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Matrix, Quaternion
 
 from image_to_3d.blender import points as blender_points
-from image_to_3d.blender.levelling import matrix_of, stand
+from image_to_3d.blender.levelling import levelled_transform, matrix_of
 from image_to_3d.core.lengths.anchors import Anchor
 from image_to_3d.core.lengths.reapply import LevelRequest
 from image_to_3d.core.surfaces import levelling as core
@@ -39,14 +39,14 @@ def reapply(root: bpy.types.Object, levelling: core.Levelling) -> None:
     place, turned, size = root.matrix_world.decompose()
     before, after = Quaternion(state.rotation_before), Quaternion(state.rotation_after)
     similarity = blender_points.Similarity(1.0, np.array(before.to_matrix(), np.float64), np.zeros(3))
-    stood = Quaternion(Matrix(stand(levelling, similarity, 1.0).rotation).to_quaternion())
+    rotation = Quaternion(Matrix(levelled_transform(levelling, similarity, 1.0).rotation).to_quaternion())
     higher = levelling.camera_height_m - state.camera_height_m
-    if stood.rotation_difference(after).angle < _SAME_ANGLE and abs(higher) < _SAME_HEIGHT_M:
+    if rotation.rotation_difference(after).angle < _SAME_ANGLE and abs(higher) < _SAME_HEIGHT_M:
         return
     place.z += higher / root.image_to_3d.outcome.metres_per_unit * size.x
-    move(root, Matrix.LocRotScale(place, turned @ after.inverted() @ stood, size))
+    move(root, Matrix.LocRotScale(place, turned @ after.inverted() @ rotation, size))
     _record(state, levelling)
-    state.rotation_after = stood
+    state.rotation_after = rotation
 
 
 def apply(root: bpy.types.Object, levelling: core.Levelling, points: Sequence[Anchor] = ()) -> None:
@@ -65,8 +65,8 @@ def apply(root: bpy.types.Object, levelling: core.Levelling, points: Sequence[An
     if not state.levelled:
         state.rotation_before = root.matrix_world.to_quaternion()
         state.height_before = root.matrix_world.translation.z
-    stood = stand(levelling, transform, 1.0 / root.image_to_3d.outcome.metres_per_unit)
-    move(root, Matrix(matrix_of(stood)))
+    levelled = levelled_transform(levelling, transform, 1.0 / root.image_to_3d.outcome.metres_per_unit)
+    move(root, Matrix(matrix_of(levelled)))
     state.levelled = True
     state.method = "POINTS" if points else "FLOOR"
     _record(state, levelling)

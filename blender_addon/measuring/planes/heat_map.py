@@ -13,7 +13,8 @@ from ...runtime.notices import Notices
 from ...runtime.objects import of
 from ...scene import materials, roles
 from ...scene import points as pointcloud
-from .. import scale, stored_cloud
+from .. import stored_cloud
+from ..scale import scale_of_photo
 from . import properties, regions
 
 DEVIATION = "deviation"
@@ -40,7 +41,7 @@ def _paint(root: bpy.types.Object, points: bpy.types.Object) -> None:
     stored = stored_cloud.read(root)
     grid = stored.grid()
     scene = next(iter(root.users_scene), bpy.context.scene)
-    factor = scale.of(root, scene).factor
+    factor = scale_of_photo(root, scene).factor
     inspection = root.image_to_3d.inspection
     deviation = np.full((grid.rows, grid.cols), np.nan)
     limits = np.ones((grid.rows, grid.cols))

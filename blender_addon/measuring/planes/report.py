@@ -20,8 +20,9 @@ from image_to_3d.io.plane_tables import PlaneRow
 
 from ...runtime.notices import Notices
 from ...runtime.objects import of
-from .. import analysis, scale
+from .. import analysis
 from ..analysis import Analysis
+from ..scale import scale_of_photo
 from . import heat_map, properties
 from .properties import PlaneEntry
 from .regions import Region, entry_region
@@ -115,13 +116,13 @@ def _report(
         gravity = None
     up, up_sd = (None, 0.0) if gravity is None else (gravity.up, gravity.sd_deg)
     work = report_region if region.dtype == bool else report_plane
-    return work(found.grid, region, scale.of(root, scene), up, up_sd), gravity
+    return work(found.grid, region, scale_of_photo(root, scene), up, up_sd), gravity
 
 
 def _fill(
     root: bpy.types.Object, scene: bpy.types.Scene, entry: PlaneEntry, report: PlaneReport, gravity: Gravity | None
 ) -> None:
-    worth = scale.of(root, scene)
+    scale = scale_of_photo(root, scene)
     entry.normal, entry.offset = report.plane.normal, report.plane.offset_m
     entry.has_tilt = report.tilt_deg is not None and report.tilt_interval_deg is not None
     if entry.has_tilt:
@@ -133,7 +134,7 @@ def _fill(
     deviation = report.deviation_m[report.plane.mask]
     entry.largest_m = float(np.nanmax(np.abs(deviation), initial=0.0))
     entry.points = int(np.count_nonzero(report.plane.mask))
-    entry.scale_state, entry.scale_sd = worth.state, worth.relative_sd
+    entry.scale_state, entry.scale_sd = scale.state, scale.relative_sd
     turn(root)
 
 

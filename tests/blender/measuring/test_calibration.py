@@ -75,8 +75,8 @@ def test_one_door_gives_every_other_length(wrong_room, panel, addon) -> None:
     assert max(abs(error) for error in found.values()) < 0.01, found
     assert root.matrix_world.median_scale == pytest.approx(1 / 1.03, abs=1e-3)
     assert root.matrix_world.translation.z == pytest.approx(1.55, abs=0.005), "it still stands on its floor"
-    worth = addon.measuring.scale.of(root, bpy.context.scene)
-    assert worth.state == "calibrated" and worth.relative_sd < 0.01
+    scale = addon.measuring.scale.scale_of_photo(root, bpy.context.scene)
+    assert scale.state == "calibrated" and scale.relative_sd < 0.01
 
     bpy.ops.ed.undo()
     root = bpy.data.objects[panel.session.last_root]
@@ -99,10 +99,10 @@ def test_several_lengths_are_adjusted_and_show_their_residuals(wrong_room, panel
     assert len(known) == 2 and max(abs(k.residual_m) for k in known) < 0.01
     calibrate(panel, addon, root, "door_width", 1.0)  # misread by a fifth
     assert known[2].residual_m > 0.1
-    loose = addon.measuring.scale.of(root, scene).relative_sd
+    loose = addon.measuring.scale.scale_of_photo(root, scene).relative_sd
     assert bpy.ops.image_to_3d.remove_known_length(index=2) == {"FINISHED"}
     panel.finish()
-    assert len(known) == 2 and addon.measuring.scale.of(root, scene).relative_sd < loose / 3
+    assert len(known) == 2 and addon.measuring.scale.scale_of_photo(root, scene).relative_sd < loose / 3
 
 
 def test_it_survives_a_new_focal_length(wrong_room, panel, addon) -> None:

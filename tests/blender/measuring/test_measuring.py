@@ -65,14 +65,14 @@ def test_the_picture_tells_planes_and_gravity_once(panel, addon) -> None:
 def test_a_scale_says_what_it_rests_on(panel, addon) -> None:
     panel.choose_sample()
     root = panel.generate().root
-    scale = addon.measuring.scale.of(root, bpy.context.scene)
+    scale = addon.measuring.scale.scale_of_photo(root, bpy.context.scene)
     assert (scale.state, scale.factor, scale.relative_sd) == ("engine", pytest.approx(1.0), 0.03)
     root.scale = (1.0, 2.0, 1.0)
     bpy.context.view_layer.update()
     from image_to_3d.core import ImageTo3DError
 
     with pytest.raises(ImageTo3DError, match="unevenly"):
-        addon.measuring.scale.of(root, bpy.context.scene)
+        addon.measuring.scale.scale_of_photo(root, bpy.context.scene)
 
 
 DELETED = "have been deleted"

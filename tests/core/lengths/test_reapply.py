@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from image_to_3d.blender.levelling import matrix_of, stand
+from image_to_3d.blender.levelling import levelled_transform, matrix_of
 from image_to_3d.blender.points import Similarity
 from image_to_3d.core import ImageTo3DError, Intrinsics, Provenance
 from image_to_3d.core.cameras.axes import points_to_blender
@@ -111,8 +111,8 @@ def test_what_the_picture_no_longer_tells_is_said(grid: SurfaceGrid) -> None:
     assert reapplied.levelling is None and "could not be levelled again" in reapplied.warnings[0] and len(cloud) == 4800
 
 
-def world_of(stood: Similarity, camera_points: np.ndarray) -> np.ndarray:
-    matrix = matrix_of(stood)
+def world_of(levelled: Similarity, camera_points: np.ndarray) -> np.ndarray:
+    matrix = matrix_of(levelled)
     return points_to_blender(camera_points) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
@@ -123,13 +123,13 @@ def test_a_levelled_root_stands_on_its_floor(grid: SurfaceGrid, align: bool, hea
     levelling = level(gravity, gravity.walls[0] if align else None)
     t = np.radians(heading_deg)
     turned = np.array([[np.cos(t), -np.sin(t), 0], [np.sin(t), np.cos(t), 0], [0, 0, 1.0]])
-    stood = stand(levelling, Similarity(2.0, turned, np.array([5.0, 6.0, 7.0])), 100.0)
-    assert stood.scale == 2.0 and stood.translation == pytest.approx([5.0, 6.0, 300.0], rel=1e-3)
+    levelled = levelled_transform(levelling, Similarity(2.0, turned, np.array([5.0, 6.0, 7.0])), 100.0)
+    assert levelled.scale == 2.0 and levelled.translation == pytest.approx([5.0, 6.0, 300.0], rel=1e-3)
     floor = grid.points[gravity.floor.mask][::50]
-    np.testing.assert_allclose(world_of(stood, floor * 100)[:, 2], 0.0, atol=1.0)
-    ahead = stood.rotation @ [0, 1, 0]
+    np.testing.assert_allclose(world_of(levelled, floor * 100)[:, 2], 0.0, atol=1.0)
+    ahead = levelled.rotation @ [0, 1, 0]
     if align:
-        normal = stood.rotation @ points_to_blender(gravity.walls[0].normal)
+        normal = levelled.rotation @ points_to_blender(gravity.walls[0].normal)
         assert np.abs(normal).max() == pytest.approx(1.0, abs=1e-6)
     else:
         assert np.degrees(np.arctan2(-ahead[0], ahead[1])) == pytest.approx(heading_deg, abs=0.01)
