@@ -13,8 +13,9 @@ from bpy.props import BoolProperty, EnumProperty
 
 from image_to_3d.core.cloud import selecting
 
+from ..runtime import session_uids
 from ..runtime.objects import of
-from ..runtime.workers import Workers, or_notice
+from ..runtime.workers import Handle, Workers, or_notice
 from ..scene import edits, roles
 from ..scene import points as pointcloud
 from ..scene.active import shown_root
@@ -154,24 +155,24 @@ class IMAGE_TO_3D_OT_remove_isolated(Edits, bpy.types.Operator):
         """Take the positions and return; neighbours are counted meanwhile."""
         root = shown_root(context)
         points = roles.points_of(root)
-        name, data, least = root.name, points.data.session_uid, root.image_to_3d.editing.neighbours
+        uid, data, least = root.session_uid, points.data.session_uid, root.image_to_3d.editing.neighbours
         positions, kept = pointcloud.read(points, "position"), edits.kept(points)
         photo = root.image_to_3d.outcome.focal_px > 0
 
-        def work() -> np.ndarray:
+        def work(_: Handle) -> np.ndarray:
             alone = np.zeros(len(kept), bool)
             alone[kept] = selecting.isolated(positions[kept], least, photo)
             return alone
 
         def done(alone: np.ndarray) -> None:
-            found = bpy.data.objects.get(name)
+            found = session_uids.find(bpy.data.objects, uid)
             now = roles.points_of(found) if found is not None else None
             if now is None or now.data.session_uid != data or len(edits.flags(now)) != len(alone):
                 return  # made anew or removed meanwhile
             edits.mark(found, edits.ISOLATED, alone)
             bpy.ops.ed.undo_push(message="Remove Isolated")
 
-        of(Workers).run(lambda _: work(), or_notice(self.bl_idname, done))
+        of(Workers).run(work, or_notice(self.bl_idname, done))
         return {"FINISHED"}
 
 

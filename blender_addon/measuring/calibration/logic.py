@@ -19,7 +19,7 @@ from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ...runtime.objects import of
-from ...runtime.workers import Workers, or_notice
+from ...runtime.workers import Handle, Workers, or_notice
 from ...scene import build, camera, roles
 from .. import analysis, anchors, stored_cloud
 from ..analysis import Analysis
@@ -125,7 +125,7 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
     stored, request = stored_cloud.read(root, everything=True), levelling.level_request_of(root)
     points_uid = roles.points_of(root).data.session_uid
 
-    def work() -> _Shape:
+    def work(_: Handle) -> _Shape:
         return _shift(stored, solution, request)
 
     def shifted(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
@@ -137,7 +137,7 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
         _finish(scene, root, known, solution, shape.levelling)
         remeasure_later(scene, root)
 
-    of(Workers).run(lambda _: work(), or_notice("calibration", analysis.resumed(scene, root, shifted)))
+    of(Workers).run(work, or_notice("calibration", analysis.resumed(scene, root, shifted)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -249,6 +249,7 @@ def test_isolated_points_go_on_a_thread_of_their_own(built, panel, addon, edits)
     built.points.data.attributes["position"].data.foreach_set("vector", moved.ravel())
     assert bpy.ops.image_to_3d.remove_isolated() == {"FINISHED"}
     assert edits.kept(built.points).all(), "it has only been asked for"
+    built.root.name = "Another"
     panel.session.wait(30)
     kept = edits.kept(built.points)
     assert not kept[:50].any() and kept[50:].mean() > 0.98
