@@ -32,6 +32,8 @@ COMMAND_VARIABLE = "IMAGE_TO_3D_BACKEND"
 EXECUTABLE = "image-to-3d"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+OTHER_SECONDS = 1.0
+"""How long another backend that already runs is given to say where it listens."""
 
 Origin = Literal["preference", "variable", "private", "path"]
 """Where a command was found, in the order of the search."""
@@ -158,9 +160,14 @@ class BackendProcess:
         if endpoint is not None and _listens(endpoint):
             return endpoint
         on_start()
-        child = _start(list(find_command(settings).parts), settings.idle_minutes)
-        self._children.append(child)
-        return _wait(child, given_up)
+        command = list(find_command(settings).parts)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            child = _start(command, settings.idle_minutes)
+            self._children.append(child)
+            found = _wait(child, deadline, given_up)
+            if found is not None:
+                return found
 
 
 def running(settings: BackendSettings) -> Endpoint:
@@ -188,8 +195,9 @@ def _listens(endpoint: Endpoint) -> bool:
     return True
 
 
-def _wait(child: subprocess.Popen[bytes], given_up: Callable[[], bool]) -> Endpoint:
-    deadline = time.monotonic() + START_SECONDS
+def _wait(child: subprocess.Popen[bytes], deadline: float, given_up: Callable[[], bool]) -> Endpoint | None:
+    """Where the backend listens; None if it has to be started again, because the one that kept it from running is going."""
+    ended = None
     while time.monotonic() < deadline:
         time.sleep(0.05)
         if given_up():
@@ -197,8 +205,15 @@ def _wait(child: subprocess.Popen[bytes], given_up: Callable[[], bool]) -> Endpo
         endpoint = published()
         if endpoint is not None and _listens(endpoint):
             return endpoint
-        # One that another Blender starts at this moment makes ours end, and is published a little later.
-        if child.poll() is not None and "already running" not in _last_words():
+        if child.poll() is None:
+            continue
+        # One that another Blender starts at this moment makes ours end, and is published a little later; one that has just been
+        # stopped makes it end too, and is never published again.
+        ended = ended or time.monotonic()
+        if "already running" in _last_words():
+            if time.monotonic() - ended > OTHER_SECONDS:
+                return None
+        else:
             raise ConnectionLost(
                 f"The backend stopped while it was starting (exit code {child.returncode}).",
                 _last_words() or f"Its log is in {log_folder()}.",

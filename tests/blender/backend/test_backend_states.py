@@ -445,3 +445,24 @@ def test_preferences_draw(quiet: ModuleType) -> None:
         asked = type("Preferences", (), {"layout": layout, **{name: getattr(holder, name) for name in names}})
         type(holder).draw(asked, drawn.context(bpy))
         assert "image_to_3d.test_connection" in layout.buttons
+
+
+def test_one_that_is_just_going_is_not_waited_for(
+    quiet: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Stop, then a photo at once: the old process still holds the lock when the new one starts, and never says where it listens."""
+    count = tmp_path / "starts"
+    program = tmp_path / "backend.py"
+    program.write_text(
+        f"import pathlib, sys, time\np = pathlib.Path({str(count)!r})\nn = int(p.read_text()) if p.exists() else 0\n"
+        "p.write_text(str(n + 1))\nprint('The backend is already running.') if n == 0 else time.sleep(30)\n"
+    )
+    monkeypatch.setattr(quiet.backend.process, "OTHER_SECONDS", 0.2)
+    monkeypatch.setattr(quiet.backend.process, "START_SECONDS", 3.0)
+    settings = quiet.backend.process.BackendSettings(command=f'"{sys.executable}" "{program}"')
+    from image_to_3d.core import Cancelled
+
+    with pytest.raises(Cancelled):
+        quiet.backend.process.BackendProcess().find(
+            settings, lambda: None, lambda: count.exists() and count.read_text() == "2"
+        )
