@@ -237,9 +237,10 @@ class ErrorField:
         """
         try:
             names = {f.name for f in fields(DepthErrorModel)}
-            model = DepthErrorModel(
-                **{key: value if key == "source" else float(value) for key, value in stored.items() if key in names}
-            )
+            values: dict[str, Any] = {
+                key: value if key == "source" else float(value) for key, value in stored.items() if key in names
+            }
+            model = DepthErrorModel(**values)
             median = float(stored["median_depth_m"])
             own = ErrorMap.from_plain(stored["map"]) if stored.get("map") is not None else None
         except (KeyError, TypeError) as error:
