@@ -212,7 +212,13 @@ def check(source: Path) -> None:
         raise SystemExit("The extension is not valid: " + "; ".join(problems) + ".")
 
 
-PARTS = ("cli/__init__.py", "server/service.py", "engines/lite/weights.npz", "protocol/messages.py", "core/__init__.py")
+PARTS = (
+    "cli/__init__.py",
+    "server/frontend.py",
+    "engines/lite/weights.npz",
+    "protocol/messages.py",
+    "core/__init__.py",
+)
 """Files without which the wheel could not be installed as a backend."""
 
 

@@ -621,7 +621,7 @@ class Installer:
     def _check(self, python: Path) -> dict[str, str]:
         """Import what a backend needs; what it says about itself."""
         code = (
-            "import json, sys, platform, torch, numba, image_to_3d.server.service\n"
+            "import json, sys, platform, torch, numba, image_to_3d.server.frontend\n"
             "from image_to_3d.engines import base, torch_runtime\n"
             "from image_to_3d.server.workers.inference import describe_device\n"
             "torch_runtime.import_timm()\n"

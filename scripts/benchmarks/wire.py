@@ -214,10 +214,10 @@ def run(args: argparse.Namespace | None = None) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    from image_to_3d.server.service import Service, ServiceOptions
+    from image_to_3d.server.frontend import Frontend, FrontendOptions
 
-    service = Service(ServiceOptions(make_renderer=prepared_renderer))
+    frontend = Frontend(FrontendOptions(make_renderer=prepared_renderer))
     import signal
 
-    signal.signal(signal.SIGTERM, lambda *_: service.stop())
-    service.run()
+    signal.signal(signal.SIGTERM, lambda *_: frontend.stop())
+    frontend.run()

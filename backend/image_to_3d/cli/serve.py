@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted, told to stop, or idle for long enough."""
     from ..engines.base import EngineOptions
     from ..engines.registry import resolve
-    from ..server.service import Service, ServiceOptions
+    from ..server.frontend import Frontend, FrontendOptions
     from ..server.single_instance import InstanceLock
 
     if args.idle_exit is not None and not args.idle_exit > 0:
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         resolve(args.engine)
     lock = InstanceLock(args.bind)
     _log_to_file()
-    service = Service(
-        ServiceOptions(
+    frontend = Frontend(
+        FrontendOptions(
             args.bind,
             args.idle_exit,
             args.idle_unload or None,
@@ -62,12 +62,12 @@ def run(args: argparse.Namespace) -> int:
     )
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: service.stop())
-    print(f"Serving at {service.endpoint.control}", file=sys.stderr, flush=True)
-    if not service.is_loopback:
-        print(f"Server key, which clients elsewhere need: {service.endpoint.server_key}", file=sys.stderr, flush=True)
+            signal.signal(getattr(signal, name), lambda *_: frontend.stop())
+    print(f"Serving at {frontend.endpoint.control}", file=sys.stderr, flush=True)
+    if not frontend.is_loopback:
+        print(f"Server key, which clients elsewhere need: {frontend.endpoint.server_key}", file=sys.stderr, flush=True)
     try:
-        service.run()
+        frontend.run()
     finally:
         lock.release()
     return 0

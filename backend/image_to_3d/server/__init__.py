@@ -1,1 +1,1 @@
-"""The backend process: a front that owns the sockets and never computes, and workers that compute and may die."""
+"""The backend process: a frontend that owns the sockets and never computes, and workers that compute and may die."""

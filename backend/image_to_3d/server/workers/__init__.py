@@ -1,1 +1,1 @@
-"""The processes that compute: what runs in them, and how the front holds them."""
+"""The processes that compute: what runs in them, and how the frontend holds them."""

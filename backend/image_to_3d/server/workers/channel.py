@@ -1,4 +1,4 @@
-"""Messages between the front and its worker processes: a tag and a few small frames, over a pipe.
+"""Messages between the frontend and its worker processes: a kind and a few small frames, over a pipe.
 
 Arrays do not travel here; they lie in files of the shared folder (:mod:`~image_to_3d.protocol.mapped_files`).
 """
@@ -10,8 +10,8 @@ from enum import Enum
 from multiprocessing.connection import Connection
 
 
-class Tag(bytes, Enum):
-    """What a message between the front and a worker means."""
+class MessageKind(bytes, Enum):
+    """What a message between the frontend and a worker means."""
 
     RUN = b"run"  # key, name of the file for the reply's arrays, then what the worker works on
     CANCEL = b"cancel"  # key
@@ -21,21 +21,21 @@ class Tag(bytes, Enum):
     FACTS = b"facts"  # msgpack: what has changed of that
     PROGRESS = b"progress"  # key, then a reply as on the wire
     DONE = b"done"  # key, then the header of the last reply; its arrays are in the named file
-    LAST = b"last"  # like DONE, and the process ends after it
+    FINAL = b"final"  # like DONE, and the process ends after it
     LOG = b"log"  # level, text
 
 
-def send(pipe: Connection, tag: Tag, *frames: bytes) -> None:
+def send(pipe: Connection, kind: MessageKind, *frames: bytes) -> None:
     """Write one message. Raises OSError if the other side is gone."""
-    pipe.send_bytes(tag.value + b" %d" % len(frames))
+    pipe.send_bytes(kind.value + b" %d" % len(frames))
     for frame in frames:
         pipe.send_bytes(frame)
 
 
-def receive(pipe: Connection) -> tuple[Tag, list[bytes]]:
+def receive(pipe: Connection) -> tuple[MessageKind, list[bytes]]:
     """Read one message. Raises EOFError or OSError if the other side is gone."""
-    tag, _, count = pipe.recv_bytes(64).partition(b" ")
-    return Tag(tag), [pipe.recv_bytes() for _ in range(int(count))]
+    kind, _, count = pipe.recv_bytes(64).partition(b" ")
+    return MessageKind(kind), [pipe.recv_bytes() for _ in range(int(count))]
 
 
 def number(value: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The front's handle of a worker process: start it, talk to it, notice its death, start it again."""
+"""The frontend's handle of a worker process: start it, talk to it, notice its death, start it again."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import msgpack
 import zmq
 
 from . import channel
-from .channel import Tag
+from .channel import MessageKind
 
 log = logging.getLogger(__name__)
 
 DEAD = b"dead"
 MAX_RESTART_DELAY = 30.0
-HOPELESS_FAILURES = 3
+CRASH_LOOP_FAILURES = 3
 
 
 class WorkerProcess:
     """A process running ``target(pipe, *args)``, whose messages arrive on an inproc ZeroMQ socket.
 
-    A thread forwards what the process sends as ``[name, generation, tag, *frames]``, and ``[name, generation, b"dead"]``
+    A thread forwards what the process sends as ``[name, generation, kind, *frames]``, and ``[name, generation, b"dead"]``
     when it ends; the generation tells messages of a process that is gone from those of its successor.
 
     Attributes:
@@ -62,9 +62,9 @@ class WorkerProcess:
         return self._process is not None
 
     @property
-    def hopeless(self) -> bool:
+    def crash_looping(self) -> bool:
         """It died again and again before it was ready."""
-        return self.failures >= HOPELESS_FAILURES
+        return self.failures >= CRASH_LOOP_FAILURES
 
     def start(self) -> None:
         """Start a fresh process."""
@@ -89,7 +89,7 @@ class WorkerProcess:
         """Something about it has changed."""
         self.facts.update(msgpack.unpackb(facts))
 
-    def on_last_words(self) -> None:
+    def on_final_reply(self) -> None:
         """It has announced its end and takes no more work."""
         self.ready = False
 
@@ -110,10 +110,10 @@ class WorkerProcess:
             log.warning("starting another %s worker", self.name)
             self.start()
 
-    def send(self, tag: Tag, *frames: bytes) -> bool:
+    def send(self, kind: MessageKind, *frames: bytes) -> bool:
         """Hand something over; False if the process is gone (its death is reported as an event)."""
         try:
-            channel.send(self._pipe, tag, *frames)
+            channel.send(self._pipe, kind, *frames)
         except OSError:
             return False
         return True
@@ -127,7 +127,7 @@ class WorkerProcess:
     def ask_to_end(self) -> None:
         """Tell the process to end when it has time."""
         if self._process is not None:
-            self.send(Tag.QUIT)
+            self.send(MessageKind.QUIT)
 
     def close(self, timeout: float) -> None:
         """Wait for the process to end; kill it if it does not."""
@@ -145,12 +145,12 @@ class WorkerProcess:
         try:
             socket.connect(self._events)
             while True:
-                tag, frames = channel.receive(pipe)
-                socket.send_multipart([*label, tag.value, *frames])
+                kind, frames = channel.receive(pipe)
+                socket.send_multipart([*label, kind.value, *frames])
         except (EOFError, OSError, ValueError):
             with contextlib.suppress(zmq.ZMQError):
                 socket.send_multipart([*label, DEAD])
-        except zmq.ZMQError:  # the front is closing
+        except zmq.ZMQError:  # the frontend is closing
             pass
         finally:
             socket.close()

@@ -14,8 +14,16 @@ from ...engines.pool import EnginePool
 from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
 from ...protocol.wire import decode_request, encode
 from ..prediction import predict
-from .channel import Tag, number, split_key
-from .runtime import DEVICE_FAILURE, Link, error_reply, is_device_failure, is_out_of_memory, out_of_memory, run_worker
+from .channel import MessageKind, number, split_key
+from .runtime import (
+    DEVICE_FAILURE,
+    WorkerChannel,
+    error_reply,
+    is_device_failure,
+    is_out_of_memory,
+    out_of_memory,
+    run_worker,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +31,11 @@ PROGRESS_SECONDS = 0.05
 
 
 def worker_main(pipe: Connection, folder: str, options: EngineOptions) -> None:
-    """Entry point of the process; returns when the front says so or is gone."""
+    """Entry point of the process; returns when the frontend says so or is gone."""
 
-    def work(link: Link) -> None:
-        link.ready({**describe_device(options), "renderer": describe_renderer()})
-        InferenceWorker(link, options).run()
+    def work(channel: WorkerChannel) -> None:
+        channel.ready({**describe_device(options), "renderer": describe_renderer()})
+        InferenceWorker(channel, options).run()
 
     run_worker(pipe, folder, work)
 
@@ -52,12 +60,12 @@ def describe_device(options: EngineOptions) -> dict[str, str | int]:
 
 
 class InferenceWorker:
-    """Runs requests that come through the link, in order; answers each exactly once."""
+    """Runs requests that come through the channel, in order; answers each exactly once."""
 
-    def __init__(self, link: Link, options: EngineOptions) -> None:
-        self._link = link
+    def __init__(self, channel: WorkerChannel, options: EngineOptions) -> None:
+        self._channel = channel
         self._pool = EnginePool(options)
-        self._told = ""  # which engine the front knows to be in memory
+        self._told = ""  # which engine the frontend knows to be in memory
         self._cancelled: set[int] = set()
         self._waiting: list[tuple[int, list[bytes]]] = []
 
@@ -65,44 +73,44 @@ class InferenceWorker:
         """Work until told to quit. Raises EOFError then."""
         while True:
             while not self._waiting:
-                self._take(*self._link.receive())
+                self._take(*self._channel.receive())
             key, (output, header) = self._waiting.pop(0)
             self._answer(key, output.decode(), header)
             self._cancelled.discard(key)
             self._tell_engine()
 
-    def _take(self, tag: Tag, frames: list[bytes]) -> None:
-        if tag is Tag.RUN:
+    def _take(self, kind: MessageKind, frames: list[bytes]) -> None:
+        if kind is MessageKind.RUN:
             self._waiting.append(split_key(frames))
-        elif tag is Tag.CANCEL:
+        elif kind is MessageKind.CANCEL:
             self._cancelled.add(split_key(frames)[0])
-        elif tag is Tag.QUIT:
+        elif kind is MessageKind.QUIT:
             raise EOFError
-        elif tag is Tag.UNLOAD:
+        elif kind is MessageKind.UNLOAD:
             self._pool.unload()
             self._tell_engine()
 
     def _tell_engine(self) -> None:
         if self._pool.loaded != self._told:
             self._told = self._pool.loaded
-            self._link.changed({"engine": self._told})
+            self._channel.changed({"engine": self._told})
 
     def _answer(self, key: int, output: str, header: bytes) -> None:
-        message_id, request = decode_request([header], self._link.open)
+        message_id, request = decode_request([header], self._channel.open)
         assert isinstance(request, Predict)
         last_sent = 0.0
 
         def progress(stage: str, fraction: float) -> None:
             nonlocal last_sent
-            while self._link.waiting():
-                self._take(*self._link.receive())
+            while self._channel.waiting():
+                self._take(*self._channel.receive())
             if key in self._cancelled:
                 raise Cancelled
             now = time.monotonic()
             if now - last_sent >= PROGRESS_SECONDS or fraction >= 1.0:
                 last_sent = now
                 report = encode(ProgressReport(stage, min(max(float(fraction), 0.0), 1.0)), message_id)
-                self._link.send(Tag.PROGRESS, number(key), *report)
+                self._channel.send(MessageKind.PROGRESS, number(key), *report)
 
         reply: Message
         poisoned = False
@@ -120,7 +128,7 @@ class InferenceWorker:
                 log.exception("job %d failed", key)
                 poisoned = is_device_failure(error)
                 reply = DEVICE_FAILURE if poisoned else _engine_failed(error)
-        self._link.reply(key, message_id, reply, output, last=poisoned)
+        self._channel.reply(key, message_id, reply, output, last=poisoned)
         if poisoned:
             raise EOFError
 

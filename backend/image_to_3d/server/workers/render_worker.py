@@ -21,8 +21,8 @@ from ...protocol.wire import decode_reply, decode_request, point_to_file
 from ...render import Instance, Renderer, RenderSettings
 from ...render.base import Pass
 from ..frame_encoding import encode_colour, encode_depth, encode_surface
-from .channel import Tag, split_key
-from .runtime import DEVICE_FAILURE, Link, error_reply, is_device_failure, is_out_of_memory, out_of_memory
+from .channel import MessageKind, split_key
+from .runtime import DEVICE_FAILURE, WorkerChannel, error_reply, is_device_failure, is_out_of_memory, out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ MAX_DETAIL = 16
 _SHARE_OF_FREE_MEMORY = 0.25
 
 
-def work(link: Link, make_renderer: Callable[[], tuple[Renderer, str]]) -> None:
+def work(channel: WorkerChannel, make_renderer: Callable[[], tuple[Renderer, str]]) -> None:
     """Draw until told to quit. Raises EOFError then."""
     renderer, why = make_renderer()
     warm_up(renderer)
-    worker = RenderWorker(link, renderer, int(_SHARE_OF_FREE_MEMORY * free_memory(renderer.name)))
-    link.ready({"renderer": renderer.name, "why": why})
+    worker = RenderWorker(channel, renderer, int(_SHARE_OF_FREE_MEMORY * free_memory(renderer.name)))
+    channel.ready({"renderer": renderer.name, "why": why})
     worker.run()
 
 
@@ -95,20 +95,20 @@ def size_of(cloud: GaussianCloud) -> int:
 
 
 class RenderWorker:
-    """Draws what comes through the link, in order; answers each request exactly once."""
+    """Draws what comes through the channel, in order; answers each request exactly once."""
 
-    def __init__(self, link: Link, renderer: Renderer, budget_bytes: int) -> None:
-        self._link = link
+    def __init__(self, channel: WorkerChannel, renderer: Renderer, budget_bytes: int) -> None:
+        self._channel = channel
         self._renderer = renderer
         self._clouds = ResidentClouds(budget_bytes)
 
     def run(self) -> None:
         """Work until told to quit. Raises EOFError then."""
         while True:
-            tag, frames = self._link.receive()
-            if tag is Tag.QUIT:
+            kind, frames = self._channel.receive()
+            if kind is MessageKind.QUIT:
                 raise EOFError
-            if tag is Tag.RUN:
+            if kind is MessageKind.RUN:
                 key, (output, header, *scenes) = split_key(frames)
                 self._answer(key, output.decode(), header, scenes)
 
@@ -139,7 +139,7 @@ class RenderWorker:
                         "The backend's log has the details; please report it.",
                     )
                 )
-        self._link.reply(key, message_id, reply, output, last=poisoned)
+        self._channel.reply(key, message_id, reply, output, last=poisoned)
         if poisoned:
             raise EOFError
 
@@ -179,7 +179,7 @@ class RenderWorker:
 
     def _load(self, header: bytes, file: str) -> GaussianCloud:
         decode = decode_reply if msgpack.unpackb(header)["t"] in REPLIES else decode_request
-        _, message = decode([point_to_file(header, file)], self._link.open)
+        _, message = decode([point_to_file(header, file)], self._channel.open)
         assert isinstance(message, CloudMessage)
         return message.to_cloud()
 

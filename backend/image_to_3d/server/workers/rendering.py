@@ -1,6 +1,6 @@
 """The render worker: a process beside the inference worker, so that previews flow while a photo is being worked on.
 
-This module is light, because the front imports it; what draws is loaded inside the process.
+This module is light, because the frontend imports it; what draws is loaded inside the process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def default_renderer() -> tuple[Renderer, str]:
 
 
 def worker_main(pipe: Connection, folder: str, make_renderer: MakeRenderer) -> None:
-    """Entry point of the process; returns when the front says so or is gone."""
+    """Entry point of the process; returns when the frontend says so or is gone."""
     from .render_worker import work
 
-    run_worker(pipe, folder, lambda link: work(link, make_renderer))
+    run_worker(pipe, folder, lambda channel: work(channel, make_renderer))

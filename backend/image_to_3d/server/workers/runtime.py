@@ -1,4 +1,4 @@
-"""What both worker processes have in common: their end of the pipe, their logging, and that they die with the front."""
+"""What both worker processes have in common: their end of the pipe, their logging, and that they die with the frontend."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ...protocol.messages import ErrorReply, Message
 from ...protocol.wire import encode
 from ..shared_folder import no_room
 from . import channel
-from .channel import Tag, number
+from .channel import MessageKind, number
 
 log = logging.getLogger(__name__)
 
 
-class Link:
-    """A worker's connection with the front.
+class WorkerChannel:
+    """A worker's connection with the frontend.
 
     Args:
-        pipe: to the front.
+        pipe: to the frontend.
         folder: shared folder for arrays.
     """
 
@@ -39,17 +39,17 @@ class Link:
         self._folder = Path(folder)
         self._lock = threading.Lock()
 
-    def send(self, tag: Tag, *frames: bytes) -> None:
-        """Raises OSError if the front is gone."""
+    def send(self, kind: MessageKind, *frames: bytes) -> None:
+        """Raises OSError if the frontend is gone."""
         with self._lock:
-            channel.send(self._pipe, tag, *frames)
+            channel.send(self._pipe, kind, *frames)
 
-    def receive(self) -> tuple[Tag, list[bytes]]:
-        """Raises EOFError or OSError if the front is gone."""
+    def receive(self) -> tuple[MessageKind, list[bytes]]:
+        """Raises EOFError or OSError if the frontend is gone."""
         return channel.receive(self._pipe)
 
     def waiting(self) -> bool:
-        """Has the front sent something?"""
+        """Has the frontend sent something?"""
         return self._pipe.poll()
 
     def open(self, name: str) -> memoryview:
@@ -58,11 +58,11 @@ class Link:
 
     def ready(self, facts: dict[str, Any]) -> None:
         """Say that work can begin, and what does it."""
-        self.send(Tag.READY, msgpack.packb(facts))
+        self.send(MessageKind.READY, msgpack.packb(facts))
 
     def changed(self, facts: dict[str, Any]) -> None:
         """Say what has changed of the facts that :meth:`ready` told."""
-        self.send(Tag.FACTS, msgpack.packb(facts))
+        self.send(MessageKind.FACTS, msgpack.packb(facts))
 
     def reply(self, key: int, message_id: int, message: Message, output: str, last: bool = False) -> None:
         """Give the last reply to a job; its arrays go into the file ``output``."""
@@ -72,7 +72,7 @@ class Link:
                 write_blobs(self._folder / output, blobs)
             except OSError as error:
                 header, *_ = encode(error_reply(no_room(self._folder, error)), message_id)
-        self.send(Tag.LAST if last else Tag.DONE, number(key), header)
+        self.send(MessageKind.FINAL if last else MessageKind.DONE, number(key), header)
 
 
 def error_reply(error: ImageTo3DError) -> ErrorReply:
@@ -112,18 +112,18 @@ DEVICE_FAILURE = ErrorReply(
 )
 
 
-def run_worker(pipe: Connection, folder: str, work: Callable[[Link], None]) -> None:
-    """Set up a worker process and let it work until the front says so or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the front decides
+def run_worker(pipe: Connection, folder: str, work: Callable[[WorkerChannel], None]) -> None:
+    """Set up a worker process and let it work until the frontend says so or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the frontend decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    link = Link(pipe, folder)
+    channel = WorkerChannel(pipe, folder)
     package = logging.getLogger("image_to_3d")
     package.setLevel(logging.INFO)
     package.propagate = False
-    package.addHandler(_ToFront(link))
+    package.addHandler(_ToFrontend(channel))
     try:
-        work(link)
-    except (EOFError, ConnectionError):  # the front says so, or is gone
+        work(channel)
+    except (EOFError, ConnectionError):  # the frontend says so, or is gone
         pass
     except Exception:
         log.exception("this worker cannot go on")
@@ -137,13 +137,13 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-class _ToFront(logging.Handler):
-    """Sends records to the front, which alone writes the log file."""
+class _ToFrontend(logging.Handler):
+    """Sends records to the frontend, which alone writes the log file."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, channel: WorkerChannel) -> None:
         super().__init__()
-        self._link = link
+        self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError):  # the front is gone, and so will this process be
-            self._link.send(Tag.LOG, number(record.levelno), self.format(record).encode("utf-8", "replace"))
+        with contextlib.suppress(OSError):  # the frontend is gone, and so will this process be
+            self._channel.send(MessageKind.LOG, number(record.levelno), self.format(record).encode("utf-8", "replace"))
