@@ -14,8 +14,9 @@ import bpy
 
 from ..runtime.objects import of
 from ..runtime.workers import Workers
-from . import installer, settings
-from .installer import InstallError
+from . import settings
+from .installer import builds, cli, pythons, records
+from .installer.errors import InstallError
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Survey:
         free_bytes: where the installation goes.
     """
 
-    python: installer.Python | None
+    python: pythons.Python | None
     problem: InstallError | None
-    gpu: installer.Gpu | None
+    gpu: builds.Gpu | None
     free_bytes: int
 
-    def torch(self, choice: installer.TorchChoice) -> installer.Torch:
+    def torch(self, choice: builds.TorchChoice) -> builds.Torch:
         """The build of PyTorch that a choice means here."""
-        return installer.choose_torch(choice, platform.system(), self.gpu)
+        return builds.choose_torch(choice, platform.system(), self.gpu)
 
 
 GLANCE_SECONDS = 1.0
@@ -46,8 +47,8 @@ GLANCE_SECONDS = 1.0
 class Glance:
     """The private installation, for panels."""
 
-    found: installer.Installation | None
-    state: installer.State
+    found: records.Installation | None
+    state: records.State
     can_install: bool
 
 
@@ -95,22 +96,22 @@ def folder(create: bool = False) -> Path:
     return Path(bpy.utils.extension_path_user(settings.ADDON, path="backend", create=create))
 
 
-def source() -> installer.Source | None:
+def source() -> builds.Source | None:
     """What the extension carries; None if it was not installed from its zip."""
     try:
-        return installer.source(Path(__file__).parents[1])
+        return builds.source(Path(__file__).parents[1])
     except InstallError:
         return None
 
 
-def state() -> installer.State:
+def state() -> records.State:
     """Of the private installation."""
-    return installer.state(folder(), source())
+    return records.state(folder(), source())
 
 
-def found() -> installer.Installation | None:
+def found() -> records.Installation | None:
     """The private installation, if it is complete and works."""
-    installed = installer.find(folder())
+    installed = records.find(folder())
     return installed if installed is not None and installed.works else None
 
 
@@ -118,16 +119,16 @@ def command_line() -> str:
     """What does in a terminal what the button does."""
     known = of(Machine).survey(look=False)
     python = known.python.path if known is not None and known.python is not None else sys.executable
-    return installer.shell_command(python, folder())
+    return cli.shell_command(python, folder())
 
 
 def _look(place: Path, preferred: str) -> Survey:
     python, problem = None, None
     try:
-        python = installer.find_python(preferred)
+        python = pythons.find_python(preferred)
     except InstallError as error:
         problem = error
-    return Survey(python, problem, installer.find_gpu(), _free_bytes(place))
+    return Survey(python, problem, builds.find_gpu(), _free_bytes(place))
 
 
 def _free_bytes(place: Path) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..runtime.objects import of
 from ..runtime.workers import Handle, Workers
 from ..ui import reporting
-from .installer import InstallError
+from .installer.errors import InstallError
 
 LANE = "install"
 

@@ -50,7 +50,7 @@ class BackendSettings:
         server_key: public key of the other computer's backend.
         online_access: Blender's permission to use the network.
         private: command of the installation that the extension has made; empty without one that works.
-        private_state: of that installation, see :func:`.installer.state`.
+        private_state: of that installation, see :func:`.installer.records.state`.
     """
 
     command: str = ""

@@ -14,10 +14,11 @@ from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import PROTOCOL_VERSION, EngineState
 from image_to_3d.protocol.wire import IncompatibleVersion
 
-from . import installation, installer, settings
+from . import installation, settings
 from .connection import backend_settings
 from .engine_catalogue import FETCHABLE
-from .installer import InstallError
+from .installer.errors import InstallError
+from .installer.records import State
 from .process import OfflineError, SettingsError, find_command
 
 
@@ -175,7 +176,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
-def for_private_state(state: installer.State | None = None) -> tuple[Button, ...]:
+def for_private_state(state: State | None = None) -> tuple[Button, ...]:
     """How to come by a private installation that works, from what is there; ``state`` is looked up if it is not given."""
     return {
         "missing": (INSTALL, COPY_COMMAND),

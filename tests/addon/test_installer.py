@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
+import importlib
 import json
 import os
 import shutil
@@ -23,18 +23,19 @@ from paths import REPOSITORY
 CPU_BYTES = 10_000_000
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "installer", REPOSITORY / "blender_addon" / "backend" / "installer.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+INSTALLER = REPOSITORY / "blender_addon" / "backend" / "installer"
 
 
-installer = _load()
+def _load(*names: str) -> list[ModuleType]:
+    """Modules of the installer as the program finds them, outside the extension."""
+    sys.path.insert(0, str(INSTALLER.parent))
+    try:
+        return [importlib.import_module(f"installer.{name}") for name in names]
+    finally:
+        sys.path.remove(str(INSTALLER.parent))
+
+
+builds, environment, errors, pythons, records = _load("builds", "environment", "errors", "pythons", "records")
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,9 @@ def begun(tmp_path: Path, empty_environment: Path) -> Path:
 
 
 def make(folder: Path, extension: Path, **changes: object):
-    torch = installer.Torch("cpu", "+cpu", "", CPU_BYTES, CPU_BYTES, "as chosen")
-    fields = {"torch": torch, "python": installer.find_python(), "source": installer.source(extension)}
-    return installer.Installer(folder, **{**fields, **changes})
+    torch = builds.Torch("cpu", "+cpu", "", CPU_BYTES, CPU_BYTES, "as chosen")
+    fields = {"torch": torch, "python": pythons.find_python(), "source": builds.source(extension)}
+    return environment.Installer(folder, **{**fields, **changes})
 
 
 def packages() -> set[str]:
@@ -82,10 +83,10 @@ def packages() -> set[str]:
 def test_a_backend_from_nothing(tmp_path: Path, extension: Path) -> None:
     before, lines, stages = packages(), [], []
     folder = tmp_path / "with a space" / "backend"
-    assert installer.state(folder, None) == "missing"
+    assert records.state(folder, None) == "missing"
     record = make(folder, extension, say=lines.append, progress=lambda stage, at: stages.append((stage, at))).run()
-    assert installer.find(folder) == record and record.works
-    assert installer.state(folder, installer.source(extension)) == "installed"
+    assert records.find(folder) == record and record.works
+    assert records.state(folder, builds.source(extension)) == "installed"
     assert record.torch_build == "cpu" and record.device.startswith("cpu")
     assert [at for _, at in stages] == sorted(at for _, at in stages) and stages[-1] == ("Done", 1.0)
     assert any("Successfully installed" in line for line in lines)
@@ -100,18 +101,18 @@ def test_a_backend_from_nothing(tmp_path: Path, extension: Path) -> None:
     )
     assert Path(where.stdout).is_relative_to(folder)
     assert packages() == before, "something was installed into the Python that made the environment"
-    installer.remove(folder)
-    assert not folder.exists() and installer.state(folder, None) == "missing"
+    records.remove(folder)
+    assert not folder.exists() and records.state(folder, None) == "missing"
 
 
 def test_cancelling_keeps_what_is_there_and_resuming_goes_on(begun: Path, extension: Path) -> None:
-    assert installer.state(begun, None) == "interrupted"
+    assert records.state(begun, None) == "interrupted"
     made = (begun / "a" / "pyvenv.cfg").stat().st_mtime_ns
     heard: list[str] = []
-    with pytest.raises(installer.InstallError, match="cancelled") as failure:
+    with pytest.raises(errors.InstallError, match="cancelled") as failure:
         make(begun, extension, say=heard.append, cancelled=lambda: any("torch" in line for line in heard)).run()
     assert failure.value.problem == "cancelled"
-    assert installer.state(begun, None) == "interrupted"
+    assert records.state(begun, None) == "interrupted"
     assert make(begun, extension).run().environment == "a"
     assert (begun / "a" / "pyvenv.cfg").stat().st_mtime_ns == made, "the environment was made again"
 
@@ -124,21 +125,21 @@ def test_a_new_installation_replaces_the_old_one_only_when_it_is_complete(
     lame = shutil.copytree(index, tmp_path / "lame")
     (lame / "numba-0.61-py3-none-any.whl").unlink()
     monkeypatch.setenv("PIP_FIND_LINKS", str(lame))
-    with pytest.raises(installer.InstallError) as failure:
+    with pytest.raises(errors.InstallError) as failure:
         make(begun, extension).run()
     assert failure.value.problem == "pip"
     assert failure.value.message == "pip could not install the backend: No matching distribution found for numba>=0.61."
-    assert installer.find(begun) == old and old.works
+    assert records.find(begun) == old and old.works
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     new = make(begun, extension).run()
     assert (old.environment, new.environment) == ("a", "b")
-    assert installer.find(begun) == new and not (begun / "a").exists()
+    assert records.find(begun) == new and not (begun / "a").exists()
 
 
 def test_an_environment_of_another_python_is_made_again(begun: Path, extension: Path) -> None:
     """A person has chosen another Python after a first try."""
     work = make(begun, extension)
-    python = installer.interpreter(begun / "a")
+    python = records.interpreter(begun / "a")
     assert work._is_private(python, begun / "a")
     assert not work._is_private(Path(sys.executable), begun / "a"), "never the Python that runs this"
     for change in ({"version": "3.10.1"}, {"prefix": "/elsewhere"}):
@@ -150,11 +151,9 @@ def test_packages_that_do_not_work_are_noticed(
     begun: Path, extension: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", str(stand_ins.write_index(tmp_path / "hollow", None)))
-    with pytest.raises(
-        installer.InstallError, match="does not start: ModuleNotFoundError: No module named 'torch'"
-    ) as e:
+    with pytest.raises(errors.InstallError, match="does not start: ModuleNotFoundError: No module named 'torch'") as e:
         make(begun, extension).run()
-    assert e.value.problem == "broken" and installer.find(begun) is None
+    assert e.value.problem == "broken" and records.find(begun) is None
 
 
 def test_no_network(begun: Path, extension: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,60 +161,59 @@ def test_no_network(begun: Path, extension: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(installer.InstallError) as failure:
+    with pytest.raises(errors.InstallError) as failure:
         make(begun, extension).run()
     assert failure.value.problem == "network" and "Resume" in failure.value.hint
 
 
 def test_no_room(tmp_path: Path, extension: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installer.shutil, "disk_usage", lambda _: SimpleNamespace(free=15_000_000))
-    with pytest.raises(installer.InstallError, match=r"0\.0 GB are free where 0\.0 GB are needed") as failure:
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: SimpleNamespace(free=15_000_000))
+    with pytest.raises(errors.InstallError, match=r"0\.0 GB are free where 0\.0 GB are needed") as failure:
         make(tmp_path / "backend", extension).run()
     assert failure.value.problem == "space"
     cached = tmp_path / "backend" / "cache" / "wheel"
     cached.parent.mkdir()
     cached.write_bytes(bytes(6_000_000))
-    monkeypatch.setattr(installer.Installer, "_make", lambda self, started: "goes on")
+    monkeypatch.setattr(environment.Installer, "_make", lambda self, started: "goes on")
     assert make(tmp_path / "backend", extension).run() == "goes on", "what is fetched need not be fetched again"
 
 
 def test_only_one_installs_at_a_time(tmp_path: Path, extension: Path) -> None:
     folder = tmp_path / "backend"
     other = (
-        f"import importlib.util as u, sys\nspec = u.spec_from_file_location('i', {installer.__file__!r})\n"
-        "m = u.module_from_spec(spec); sys.modules['i'] = m; spec.loader.exec_module(m)\n"
-        f"from pathlib import Path\nwith m.lock(Path({str(folder)!r})): print('locked', flush=True); sys.stdin.readline()"
+        f"import sys\nsys.path.insert(0, {str(INSTALLER.parent)!r})\nfrom installer.records import lock\n"
+        f"from pathlib import Path\nwith lock(Path({str(folder)!r})): print('locked', flush=True); sys.stdin.readline()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", other], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None and child.stdout.readline() == "locked\n"
-        for attempt in (lambda: make(folder, extension).run(), lambda: installer.remove(folder)):
-            with pytest.raises(installer.InstallError, match="Another Blender is installing") as failure:
+        for attempt in (lambda: make(folder, extension).run(), lambda: records.remove(folder)):
+            with pytest.raises(errors.InstallError, match="Another Blender is installing") as failure:
                 attempt()
             assert failure.value.problem == "busy"
         child.kill()
-    with installer.lock(folder):
+    with records.lock(folder):
         pass  # the system gave it back
 
 
 @pytest.mark.skipif(os.name == "nt", reason="descriptors are inherited by POSIX systems only")
 def test_the_lock_outlives_a_crash_while_pip_still_runs(tmp_path: Path, extension: Path) -> None:
     folder = tmp_path / "backend"
-    with installer.lock(folder) as held:
+    with records.lock(folder) as held:
         pip = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held.fileno()])
     try:
-        with pytest.raises(installer.InstallError, match="Another Blender"), installer.lock(folder):
+        with pytest.raises(errors.InstallError, match="Another Blender"), records.lock(folder):
             pass
     finally:
         pip.communicate()
-    with installer.lock(folder):
+    with records.lock(folder):
         pass
 
 
 def test_states(tmp_path: Path, extension: Path) -> None:
-    folder, source = tmp_path, installer.source(extension)
-    python = installer.interpreter(folder / "a")
+    folder, source = tmp_path, builds.source(extension)
+    python = records.interpreter(folder / "a")
     python.parent.mkdir(parents=True)
     python.touch()
     stored = {
@@ -230,7 +228,7 @@ def test_states(tmp_path: Path, extension: Path) -> None:
 
     def state(**changes: object) -> str:
         (folder / "installation.json").write_text(json.dumps({**stored, **changes}))
-        return installer.state(folder, source)
+        return records.state(folder, source)
 
     assert state() == "installed"
     assert state(digest="another") == "outdated"
@@ -241,10 +239,10 @@ def test_states(tmp_path: Path, extension: Path) -> None:
 
 
 def test_the_build_of_torch_follows_the_machine() -> None:
-    good, old = installer.Gpu("RTX"), installer.Gpu("GTX", "GTX is older than what CUDA 13 supports")
+    good, old = builds.Gpu("RTX"), builds.Gpu("GTX", "GTX is older than what CUDA 13 supports")
 
     def choice(*arguments: object) -> tuple[str, str, str]:
-        torch = installer.choose_torch(*arguments)
+        torch = builds.choose_torch(*arguments)
         assert 0 < torch.download_bytes < torch.disk_bytes
         return torch.name, torch.suffix, torch.index.rpartition("/")[2]
 
@@ -256,30 +254,30 @@ def test_the_build_of_torch_follows_the_machine() -> None:
     assert choice("auto", "Windows", None) == ("cpu", "", "")
     assert choice("auto", "Windows", good) == ("cuda", "+cu130", "cu130")
     assert choice("auto", "Darwin", None) == choice("cuda", "Darwin", None) == ("mps", "", "")
-    assert installer.choose_torch("auto", "Linux", old).why == old.problem
+    assert builds.choose_torch("auto", "Linux", old).why == old.problem
 
 
 def test_what_nvidia_smi_says() -> None:
-    assert installer.read_gpu("NVIDIA RTX 4090, 580.65.06, 8.9") == installer.Gpu("NVIDIA RTX 4090")
-    assert "older than 580" in installer.read_gpu("NVIDIA RTX 4090, 550.1, 8.9").problem
-    assert "CUDA 13" in installer.read_gpu("GeForce GTX 1080, 581.0, 6.1").problem
-    assert installer.read_gpu("NVIDIA-SMI has failed because it couldn't communicate with the driver") is None
+    assert builds.read_gpu("NVIDIA RTX 4090, 580.65.06, 8.9") == builds.Gpu("NVIDIA RTX 4090")
+    assert "older than 580" in builds.read_gpu("NVIDIA RTX 4090, 550.1, 8.9").problem
+    assert "CUDA 13" in builds.read_gpu("GeForce GTX 1080, 581.0, 6.1").problem
+    assert builds.read_gpu("NVIDIA-SMI has failed because it couldn't communicate with the driver") is None
 
 
 def test_a_python_that_fits() -> None:
-    own = installer.find_python()
+    own = pythons.find_python()
     assert own.path == sys.executable and own.version.startswith("3.")
-    assert installer.find_python(preferred=sys.executable) == own
-    with pytest.raises(installer.InstallError, match="/bin/false is not a Python") as failure:
-        installer.find_python(preferred="/bin/false")
+    assert pythons.find_python(preferred=sys.executable) == own
+    with pytest.raises(errors.InstallError, match="/bin/false is not a Python") as failure:
+        pythons.find_python(preferred="/bin/false")
     assert failure.value.problem == "python"
-    assert installer.find_python(own="/nowhere/python").path != "/nowhere/python"
+    assert pythons.find_python(own="/nowhere/python").path != "/nowhere/python"
 
 
 def test_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installer, "probe_python", lambda path: None)
-    with pytest.raises(installer.InstallError, match=r"No Python 3\.10 to 3\.14") as failure:
-        installer.find_python()
+    monkeypatch.setattr(pythons, "probe_python", lambda path: None)
+    with pytest.raises(errors.InstallError, match=r"No Python 3\.10 to 3\.14") as failure:
+        pythons.find_python()
     assert failure.value.problem == "python"
 
 
@@ -302,13 +300,13 @@ def test_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_last_meaningful_line(said: list[str], problem: str, words: str) -> None:
-    error = installer.explain("pip", said)
+    error = errors.explain("pip", said)
     assert error.problem == problem and words in error.message and error.hint
 
 
 def test_an_incomplete_extension_is_named(tmp_path: Path) -> None:
-    with pytest.raises(installer.InstallError, match="incomplete: it lacks the package"):
-        installer.source(tmp_path)
+    with pytest.raises(errors.InstallError, match="incomplete: it lacks the package"):
+        builds.source(tmp_path)
 
 
 def test_progress_is_that_of_pip(tmp_path: Path, extension: Path) -> None:
@@ -321,18 +319,17 @@ def test_progress_is_that_of_pip(tmp_path: Path, extension: Path) -> None:
 
 
 def run_program(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, folder / "backend" / "installer.py", *arguments]
+    command = [sys.executable, folder / "backend" / "installer", *arguments]
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
 
 
 def test_the_command_that_the_panel_copies(begun: Path, extension: Path, tmp_path: Path) -> None:
     carried = shutil.copytree(extension, tmp_path / "extension")
-    (carried / "backend").mkdir()
-    shutil.copy(installer.__file__, carried / "backend")
+    shutil.copytree(INSTALLER, carried / "backend" / "installer", ignore=shutil.ignore_patterns("__pycache__"))
     done = run_program("--folder", begun, "--torch", "cpu", folder=carried)
     if "enough room" not in done.stderr:  # it asks for what the real packages take
         assert done.returncode == 0, done.stderr
-        assert installer.state(begun, installer.source(extension)) == "installed"
+        assert records.state(begun, builds.source(extension)) == "installed"
     assert run_program("--folder", begun, "--remove", folder=carried).returncode == 0 and not begun.exists()
     failed = run_program("--folder", begun, "--python", "/bin/false", folder=carried)
     assert failed.returncode == 1 and failed.stderr.startswith("/bin/false is not a Python")
@@ -343,7 +340,7 @@ def test_nothing_is_left_running_after_a_cancel(tmp_path: Path, extension: Path)
     pids: list[int] = []
     work = make(tmp_path, extension, cancelled=stop.is_set, say=_note_pid(pids, stop))
     (tmp_path / "tmp").mkdir()
-    with pytest.raises(installer.InstallError, match="cancelled"):
+    with pytest.raises(errors.InstallError, match="cancelled"):
         work._command([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)

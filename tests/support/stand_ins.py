@@ -70,7 +70,7 @@ def write_index(folder: Path, site_packages: Path | None, torch_suffix: str = "+
 
 
 def write_extension(folder: Path) -> Path:
-    """What :mod:`installer` finds in an installed extension: the project's wheel and the tested versions."""
+    """What the installer finds in an installed extension: the project's wheel and the tested versions."""
     wheels, package = folder / "wheels", REPOSITORY / "backend" / "image_to_3d"
     wheels.mkdir(parents=True)
     files = {

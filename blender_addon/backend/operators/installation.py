@@ -21,11 +21,12 @@ from ...backend import settings
 from ...runtime.notices import Notices
 from ...runtime.objects import of
 from ...runtime.workers import Handle
-from .. import installation, installer
+from .. import installation
 from ..connection import Connection, backend_settings
 from ..engine_catalogue import ENGINE_ITEMS, FETCHABLE
 from ..installation import Machine
-from ..installer import InstallError
+from ..installer import builds, commands, environment, pythons, records
+from ..installer.errors import InstallError
 from ..long_tasks import LongTasks
 from ..process import OfflineError, find_command
 
@@ -46,7 +47,7 @@ def begin(operator: bpy.types.Operator, start: Callable[[], object]) -> set[str]
     return {"FINISHED"}
 
 
-def install(choice: installer.TorchChoice) -> Handle:
+def install(choice: builds.TorchChoice) -> Handle:
     """Begin to install, repair or update.
 
     Raises:
@@ -56,14 +57,14 @@ def install(choice: installer.TorchChoice) -> Handle:
     if not bpy.app.online_access:
         raise OfflineError("Allow online access, or install with the command that Copy as a Command gives.")
     of(Machine).invalidate()  # the next question is about what is there then
-    wanted = installer.source(Path(installer.__file__).parents[1])
+    wanted = builds.source(Path(builds.__file__).parents[2])
     place, preferred = installation.folder(create=True), settings.get().python
 
     def work(task: Handle) -> None:
         task.report(n_("Looking for Python"), 0.0)
-        python = installer.find_python(preferred)
-        torch = installer.choose_torch(choice, platform.system(), installer.find_gpu())
-        installer.Installer(place, wanted, torch, python, task.say, task.report, task.cancelled.is_set).run()
+        python = pythons.find_python(preferred)
+        torch = builds.choose_torch(choice, platform.system(), builds.find_gpu())
+        environment.Installer(place, wanted, torch, python, task.say, task.report, task.cancelled.is_set).run()
 
     return of(LongTasks).begin(n_("Installing the backend"), work, _use)
 
@@ -184,7 +185,7 @@ class IMAGE_TO_3D_OT_remove_backend(bpy.types.Operator):
 
         def work(task: Handle) -> None:
             task.report(n_("Deleting"), 0.1)
-            installer.remove(place)
+            records.remove(place)
 
         def then() -> None:
             of(Machine).invalidate()
@@ -214,7 +215,7 @@ class IMAGE_TO_3D_OT_copy_log(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put it on the clipboard."""
-        files = (installation.folder() / installer.LOG, *(log_folder() / name for name in _LOGS))
+        files = (installation.folder() / records.LOG, *(log_folder() / name for name in _LOGS))
         context.window_manager.clipboard = "\n".join(_tail(path) for path in files if path.is_file())
         self.report({"INFO"}, "The log is on the clipboard.")
         return {"FINISHED"}
@@ -316,7 +317,7 @@ def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
         task.report(n_("Fetching weights"), 0.0)
 
         def hear(line: str) -> None:
-            numbers = installer.progress_of(line)
+            numbers = commands.progress_of(line)
             if numbers is None:
                 task.say(line)
                 return
@@ -324,7 +325,7 @@ def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
             stage = n_("Fetching {0} of about {1} MB").format(round(done / 1e6), round(total / 1e6))
             task.report(stage, done / total if total else 0.0)
 
-        if installer.stream([*command, *arguments], installer.plain_environment(), hear, task.cancelled.is_set):
+        if commands.stream([*command, *arguments], commands.plain_environment(), hear, task.cancelled.is_set):
             last = next((line for line in reversed(task.log) if line.strip()), n_("it said nothing"))
             raise InstallError(
                 "weights", f"The weights could not be fetched: {last}", "Try again: what was fetched is kept."

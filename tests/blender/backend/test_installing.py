@@ -52,7 +52,7 @@ def machine(addon: ModuleType, index: Path, monkeypatch: pytest.MonkeyPatch):
     RunningExtension(addon).tasks.dismiss()
     RunningExtension(addon).forget_backend()
     addon.backend.process.stop_running()
-    addon.backend.installer.remove(addon.backend.installation.folder())
+    addon.backend.installer.records.remove(addon.backend.installation.folder())
     addon.backend.settings.get().property_unset("python")
     bpy.context.preferences.system.use_online_access = False
 
@@ -141,7 +141,8 @@ def test_a_failure_is_a_sentence_a_log_and_a_button(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     bpy.ops.image_to_3d.install_backend()
     with pytest.raises(
-        machine.backend.installer.InstallError, match=r"(No matching distribution found for|Cannot install) torch"
+        machine.backend.installer.errors.InstallError,
+        match=r"(No matching distribution found for|Cannot install) torch",
     ):
         RunningExtension(machine).wait_for_task(60)
     said = notice(machine)
@@ -164,7 +165,7 @@ def test_without_permission_nothing_is_fetched(machine: ModuleType) -> None:
 def test_a_python_that_does_not_fit_is_named(machine: ModuleType) -> None:
     machine.backend.settings.get().python = "/bin/false"
     bpy.ops.image_to_3d.install_backend()
-    with pytest.raises(machine.backend.installer.InstallError, match="/bin/false is not a Python"):
+    with pytest.raises(machine.backend.installer.errors.InstallError, match="/bin/false is not a Python"):
         RunningExtension(machine).wait_for_task(30)
     assert "preferences.addon_show" in notice(machine).buttons
 
@@ -186,7 +187,7 @@ def test_the_question_says_what_how_large_and_where(machine: ModuleType) -> None
 
 def test_the_command_does_what_the_button_does(machine: ModuleType) -> None:
     line = machine.backend.installation.command_line()
-    assert str(machine.backend.installation.folder()) in line and "installer.py" in line
+    assert str(machine.backend.installation.folder()) in line and "installer" in line
     done = subprocess.run([*_split(line), "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "environment of its own" in done.stdout
     assert bpy.ops.image_to_3d.copy_install_command() == {"FINISHED"}
@@ -214,7 +215,7 @@ def test_an_installation_of_another_version_asks_to_be_updated(machine: ModuleTy
     import json
 
     folder = machine.backend.installation.folder(create=True)
-    python = machine.backend.installer.interpreter(folder / "a")
+    python = machine.backend.installer.records.interpreter(folder / "a")
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)
     record = {"environment": "a", "version": "0.0.1", "digest": "old", "torch": "2", "torch_build": "cpu"}
