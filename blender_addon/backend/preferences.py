@@ -39,7 +39,7 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
     )
     idle_minutes: IntProperty(
         name="Stop When Idle",
-        description="Minutes after which a backend that Blender started stops by itself when nobody is connected",
+        description="Minutes after which a backend that Blender started stops by itself when nobody asks it for anything",
         default=30,
         min=1,
         soft_max=240,

@@ -88,6 +88,11 @@ class ResidentScenes:
                     self._edits[one.uid] = one.edits
                     self._versions[one.uid] = self._versions.get(one.uid, 0) + 1
 
+    def version(self, uid: int) -> int:
+        """Number of the content of a data-block as it is now."""
+        with self._lock:
+            return self._version(uid)
+
     def invalidate(self, uid: int | None = None) -> None:
         """The content of a data-block, or of all, is another from now on."""
         with self._lock:

@@ -194,7 +194,7 @@ class LivePreview:
             return
         resident = resident_scenes.current()
         for stream in self._streams.values():
-            for one in () if stream.view is None else stream.view.visible.instances:
+            for one in () if stream.view is None or stream.rests else stream.view.visible.instances:
                 if one.uid not in self._uploads and resident.current(one.uid) is None:
                     self._upload(one, now)
 

@@ -28,6 +28,8 @@ STILL_SECONDS = 0.15
 MIN_INTERVAL = 0.03
 """Poses are sent at most so often, seconds."""
 RETRY_SECONDS = 2.0
+REST_SECONDS = 50.0
+"""Who loses the backend after so long without asking it for anything lets it be gone: it has left because nobody needed it."""
 _EARLIEST = 0.7
 """Share of the time of the last picture in which the next does not come."""
 ANSWER_SECONDS = 35.0
@@ -101,6 +103,12 @@ class Stream:
         self._last_sent = self._last_came = -math.inf
         self._retry = 0.0
         self._scenes_lost = False
+        self._rest: tuple[int, ...] | None = None  # versions of what it shows, while it rests
+
+    @property
+    def rests(self) -> bool:
+        """The backend has left, and the picture there is stays until the view or the points change. Then another is started."""
+        return self.view is not None and self._rest is not None and self._rest == _versions(self.view)
 
     @property
     def lost(self) -> bool:
@@ -116,7 +124,7 @@ class Stream:
         """Tell what the viewport shows; returns whether that is new."""
         if self.view is not None and view.key == self.view.key:
             return False
-        self.view, self._changed = view, now
+        self.view, self._changed, self._rest = view, now, None
         if not view.visible.instances:
             self.picture = None
         return True
@@ -172,7 +180,7 @@ class Stream:
     def _wanted_share(self, now: float) -> float | None:
         """Size to ask for, or None if there is nothing to ask for."""
         view = self.view
-        if view is None or not view.visible.instances:
+        if view is None or not view.visible.instances or self.rests:
             return None
         moving = now - self._changed < STILL_SECONDS
         share = min(self.limit, MAX_SIDE / max(view.size))
@@ -196,8 +204,12 @@ class Stream:
             return
         if isinstance(error, ConnectionLost):
             self._scenes_lost |= not self.lost
+            idle = not self._asked and now - max(self._last_sent, self._last_came) > REST_SECONDS
             self._asked.clear()
             self._newest = None
+            if idle and self.picture is not None and self.view is not None:
+                self._rest = _versions(self.view)
+                return
             self.picture = None
             self._retry = now + RETRY_SECONDS
         self.failure = error
@@ -210,6 +222,11 @@ def _pack(frame: Frame) -> NDArray[np.float32]:
 def _scenes(view: View) -> tuple[str, ...]:
     resident = resident_scenes.current()
     return tuple(resident.latest(one.uid) or "" for one in view.visible.instances)
+
+
+def _versions(view: View) -> tuple[int, ...]:
+    resident = resident_scenes.current()
+    return tuple(resident.version(one.uid) for one in view.visible.instances)
 
 
 def _instances(view: View) -> list[Instance]:

@@ -79,7 +79,7 @@ WORDS = {
     "Compare address and server key with what the backend shows on its computer.": "请将地址和服务器密钥与后端在其计算机上显示的内容核对。",
     "Update the extension, or use the backend that it installs.": "请更新扩展，或使用它所安装的后端。",
     "Stop When Idle": "空闲时停止",
-    "Minutes after which a backend that Blender started stops by itself when nobody is connected": "由 Blender 启动的后端在无人连接多少分钟后自行停止",
+    "Minutes after which a backend that Blender started stops by itself when nobody asks it for anything": "由 Blender 启动的后端在多少分钟无任何请求后自行停止",
     "Address": "地址",
     "Host and port of the other computer, e.g. studio:5555": "另一台计算机的主机名和端口，例如 studio:5555",
     "Server Key": "服务器密钥",

@@ -9,7 +9,6 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
-from image_to_3d.file_kinds import PHOTOS, suffixes  # noqa: E402
 from paths import SAMPLE  # noqa: E402
 from photos import roots, small_photo  # noqa: E402
 
@@ -97,6 +96,8 @@ def test_an_image_on_show_takes_no_depth_file_and_mask_of_another_photo(panel, t
 
 
 def test_the_handlers_say_what_they_take_and_where(addon) -> None:
+    from image_to_3d.file_kinds import PHOTOS, suffixes
+
     photo, splats = bpy.types.IMAGE_TO_3D_FH_photo, bpy.types.IMAGE_TO_3D_FH_splats
     assert photo.bl_file_extensions.split(";") == list(suffixes(PHOTOS))
     assert set(splats.bl_file_extensions.split(";")) == {".ply", ".splat", ".spz"}

@@ -516,3 +516,33 @@ def test_a_lost_backend_is_a_notice_and_the_points_and_it_comes_back(viewport, b
     assert viewport.stream.picture is None and area().spaces.active.show_object_viewport_pointcloud
     viewport.settle(*photo_view)
     assert not viewport.live.sentence(viewport.stream)
+
+
+def test_a_backend_that_left_because_nobody_needed_it_comes_back_when_the_view_moves(
+    addon, viewport, built, photo_view, monkeypatch
+) -> None:
+    import os
+    import signal
+
+    from image_to_3d.protocol import published
+
+    viewport.settle(*photo_view)
+    monkeypatch.setattr(addon.viewport.stream, "REST_SECONDS", -1.0)
+    os.kill(published().pid, signal.SIGTERM)
+    end = time.monotonic() + 30
+    while not viewport.stream.rests:
+        viewport.live.pump()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    for _ in range(50):
+        viewport.draw(viewport.context(*photo_view))
+        viewport.live.pump()
+        viewport.session.pump()
+        time.sleep(0.02)
+    assert viewport.stream.picture is not None and not viewport.live.sentence(viewport.stream)
+    assert published() is None and viewport.session.failure is None
+    view, projection = photo_view
+    view = view.copy()
+    view.translation.x += 0.05
+    viewport.settle(view, projection)
+    assert not viewport.live.sentence(viewport.stream) and published() is not None
