@@ -81,8 +81,6 @@ WORDS = {
     "Backend {version}, PyTorch {torch} for {device} ({why})": "后端 {version}，适用于 {device} 的 PyTorch {torch}（{why}）",
     "Made with Python {version}: {path}": "使用 Python {version} 创建：{path}",
     "Removing the backend": "正在移除后端",
-    "It failed: {0}: {1}.": "失败：{0}：{1}。",
-    "Please report it.": "请报告此问题。",
     "Apple GPU (MPS)": "Apple 显卡 (MPS)",
     "as chosen": "按所选",
     "no NVIDIA GPU was found": "没有找到 NVIDIA 显卡",
