@@ -81,12 +81,26 @@ def is_key(text: str) -> bool:
         return False
 
 
+_Stamp = tuple[int, int, int, int] | None
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a file does: which file it is, its dates and its size. None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
 class AuthorisedClients:
     """The public keys that may connect: this account's own, and those added by hand."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or config_folder()
         self._path = self._folder / "authorised_clients.json"
+        self._own: tuple[_Stamp, str] | None = None
+        self._others: tuple[_Stamp, frozenset[str]] | None = None
 
     def listed(self) -> dict[str, str]:
         """Public key → name, without this account's own key.
@@ -136,5 +150,19 @@ class AuthorisedClients:
         return True
 
     def allows(self, key: str) -> bool:
-        """May this public key connect? Read anew for each connection, so that changes need no restart."""
-        return key == load_or_create("client", self._folder).public or key in self.listed()
+        """May this public key connect? Any thread may ask, for each request: a file is read again when it has changed.
+
+        Raises:
+            ImageTo3DError: see :meth:`listed`.
+        """
+        stamp = _stamp(self._folder / "client.key.json")
+        own = self._own
+        if own is None or own[0] != stamp or stamp is None:
+            own = self._own = stamp, load_or_create("client", self._folder).public
+        if key == own[1]:
+            return True
+        stamp = _stamp(self._path)
+        others = self._others
+        if others is None or others[0] != stamp:
+            others = self._others = stamp, frozenset(self.listed())
+        return key in others[1]
