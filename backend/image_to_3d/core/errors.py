@@ -48,6 +48,18 @@ class ImageTo3DError(Exception):
         return type(self), (self.code, self.message, self.hint)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for want of memory of any kind: Python's, PyTorch's on the CPU, or a graphics card's.
+
+    PyTorch, which need not be imported to know them, raises ``torch.OutOfMemoryError`` or a RuntimeError: "CUDA out of memory",
+    "CUDA error: out of memory", "DefaultCPUAllocator: can't allocate memory".
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
 class Cancelled(ImageTo3DError):  # noqa: N818 - a request, not a mistake
     """Raised inside long work when the person who asked for it changed their mind."""
 

@@ -92,14 +92,6 @@ def synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of torch means that memory ran out, on whatever device."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
 @contextlib.contextmanager
 def inference(device: torch.device) -> Iterator[None]:
     """Inference mode with reproducible kernels: no autotuning, and no TF32 behind the back of ``fp32``."""

@@ -18,6 +18,7 @@ from ...core.cloud.background_fill import fill_behind_edges
 from ...core.cloud.lifting import MAX_GAUSSIANS, grid_size, lift
 from ...core.depth.guided_upsampling import upsample_to_photo
 from ...core.depth.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
+from ...core.errors import is_out_of_memory
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineOptions, Prediction, Progress, no_progress
@@ -133,7 +134,7 @@ class _MidasEngine:
         except (Cancelled, ImageTo3DError):
             raise
         except Exception as error:
-            if not torch_runtime.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise ImageTo3DError(
                 ErrorCode.OUT_OF_MEMORY,

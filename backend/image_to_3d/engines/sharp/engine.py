@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ...catalogue import ENGINES
 from ...core import Cancelled, ErrorCode, GaussianCloud, Grid, ImageTo3DError, Provenance
+from ...core.errors import is_out_of_memory
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineOptions, Prediction, Progress, no_progress
@@ -126,7 +127,7 @@ class SharpEngine:
                     network.to(memory_format=torch.channels_last)
                 network.to(self.device)
             except Exception as error:
-                if torch_runtime.is_out_of_memory(error):
+                if is_out_of_memory(error):
                     raise self._out_of_memory() from error
                 raise
             if self.device.type == "cpu" and self.precision == "fp32":
@@ -183,7 +184,7 @@ class SharpEngine:
         except Cancelled:
             raise
         except Exception as error:
-            if not torch_runtime.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             log.info("out of memory with %s", attempt)
         torch_runtime.empty_cache(self.device)  # outside the handler: the exception's frames hold tensors

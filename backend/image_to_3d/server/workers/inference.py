@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from ...core.errors import Cancelled, ErrorCode, ImageTo3DError
+from ...core.errors import Cancelled, ErrorCode, ImageTo3DError, is_out_of_memory
 from ...engines.base import EngineOptions
 from ...engines.pool import EnginePool
 from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
@@ -20,7 +20,6 @@ from .runtime import (
     WorkerChannel,
     error_reply,
     is_device_failure,
-    is_out_of_memory,
     out_of_memory,
     run_worker,
 )

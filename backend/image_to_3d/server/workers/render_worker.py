@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from ...core import Camera, GaussianCloud, Intrinsics
-from ...core.errors import ErrorCode, ImageTo3DError
+from ...core.errors import ErrorCode, ImageTo3DError, is_out_of_memory
 from ...core.imaging import frame_codec
 from ...protocol.cameras import camera_of, matrix
 from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, Frame, LinearFrame, Message, Render
@@ -22,7 +22,7 @@ from ...render import Instance, Renderer, RenderSettings
 from ...render.base import Pass
 from ..frame_encoding import encode_colour, encode_depth, encode_surface
 from .channel import MessageKind, split_key
-from .runtime import DEVICE_FAILURE, WorkerChannel, error_reply, is_device_failure, is_out_of_memory, out_of_memory
+from .runtime import DEVICE_FAILURE, WorkerChannel, error_reply, is_device_failure, out_of_memory
 
 log = logging.getLogger(__name__)
 

@@ -85,15 +85,6 @@ def out_of_memory(what: str, hint: str) -> ErrorReply:
     return ErrorReply(ErrorCode.OUT_OF_MEMORY.value, f"There is not enough memory for this {what}.", hint)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """True for want of memory of any kind: Python's, PyTorch's on the CPU, or a graphics card's."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"  # torch's, which need not be imported to know it
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-    )
-
-
 def is_device_failure(error: BaseException) -> bool:
     """True if the graphics card has failed in a way after which every further call in this process fails too.
 
