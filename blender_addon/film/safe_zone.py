@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 import numpy as np
@@ -16,6 +15,7 @@ from image_to_3d.core.cameras.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.cameras.safe_zone import SafeZone, safe_zone
 
 from ..measuring import scale
+from ..runtime import session_uids
 from ..runtime.notices import Notices
 from ..runtime.objects import of
 from ..runtime.workers import Workers, or_notice
@@ -110,7 +110,7 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
     metres_per_unit = scene.unit_settings.scale_length
     positions, intrinsics, opacities = moves.photo(root, metres_per_unit)
     kept = edits.kept(roles.points_of(root))
-    name, state = root.name, _state(root)
+    uid, state = root.session_uid, _state(root)
 
     def work() -> SafeZone:
         try:
@@ -121,7 +121,7 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
             ) from None
 
     def done(zone: SafeZone) -> None:
-        found = bpy.data.objects.get(name)
+        found = session_uids.find(bpy.data.objects, uid)
         if found is not None:
             _build(found, zone, metres_per_unit, state)
             bpy.ops.ed.undo_push(message="Show Safe Zone")
@@ -220,7 +220,12 @@ def warning(context: bpy.types.Context, metres: float) -> str:
     return text.format(length=scale.metres_text(context, metres))
 
 
-_outside: dict[int, float] = {}  # metres in the last frame, by the scene's session_uid
+class CamerasOutside:
+    """How far outside the cameras of scenes were in the last frame."""
+
+    def __init__(self) -> None:
+        self.metres: dict[int, float] = {}
+        """By the scene's ``session_uid``; none for a camera inside."""
 
 
 @persistent
@@ -228,17 +233,18 @@ def _on_frame(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = No
     """Have the panel say it as soon as the camera leaves or enters; a hundredth of a millisecond where there is no zone."""
     if bpy.app.is_job_running("RENDER"):  # this may be its thread, which must not touch the interface
         return
-    before = _outside.pop(scene.session_uid, None)
+    outside = of(CamerasOutside).metres
+    before = outside.pop(scene.session_uid, None)
     beyond = excess(scene)
     if beyond is not None and beyond.metres > 0:
-        _outside[scene.session_uid] = beyond.metres
-    if before is not None or scene.session_uid in _outside:
+        outside[scene.session_uid] = beyond.metres
+    if before is not None or scene.session_uid in outside:
         redraw()
 
 
 def sentence(context: bpy.types.Context) -> str:
     """What a viewport says while frames go by; empty if all is well."""
-    metres = _outside.get(context.scene.session_uid)
+    metres = of(CamerasOutside).metres.get(context.scene.session_uid)
     if metres is None or not (context.screen.is_animation_playing or context.screen.is_scrubbing):
         return ""
     return warning(context, metres)
@@ -249,18 +255,5 @@ def _draw() -> None:
 
 
 HANDLERS = (("frame_change_post", _on_frame),)
-_drawing: Any = None
-
-
-def on_register() -> None:
-    """Look at every frame of an animation from now on."""
-    global _drawing
-    _drawing = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
-
-
-def on_unregister() -> None:
-    """Undo :func:`on_register`."""
-    bpy.types.SpaceView3D.draw_handler_remove(_drawing, "WINDOW")
-
-
+DRAW_HANDLERS = (("POST_PIXEL", _draw),)
 CLASSES = (IMAGE_TO_3D_OT_show_safe_zone, IMAGE_TO_3D_OT_hide_safe_zone, IMAGE_TO_3D_OT_check_camera_move)

@@ -19,18 +19,16 @@ from image_to_3d.core import Cancelled, ErrorCode, ImageTo3DError
 from .. import translations
 from ..backend.connection import Connection
 from ..runtime.objects import of
-from ..scene import camera, resident_scenes, visible_splats
+from ..scene import camera, visible_splats
+from ..scene.resident_scenes import ResidentScenes
 from ..scene.visible_splats import VisibleSplats
-from ..ui.reporting import redraw
 from ..ui.widgets import lines
-from ..viewport import live
+from ..viewport.live import LivePreview
 from .client import RenderClient, SplatPicture, in_first_frame
 
 ENGINE = "IMAGE_TO_3D_SPLATS"
 NOTHING = 1e10
 """Depth where nothing is, as Blender's own engines write it."""
-
-_client = RenderClient()
 
 
 class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
@@ -108,9 +106,9 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
             raise ImageTo3DError(
                 ErrorCode.BAD_REQUEST, f"{seen.name} cannot be used: {error}.", "Check its clip distances."
             ) from None
-        resident = resident_scenes.current()
+        resident = of(ResidentScenes)
         resident.saw(visible)
-        frame = _client.draw(
+        frame = of(RenderClient).draw(
             of(Connection).finder(bpy.context),
             resident,
             SplatPicture(in_first_frame(visible.instances), view, depsgraph.scene.image_to_3d.render.eps2d),
@@ -122,16 +120,10 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """The live preview draws the splats, in this viewport as in others; it is switched on if need be."""
-        if not live.current().on and not bpy.app.timers.is_registered(_switch_on):
-            bpy.app.timers.register(_switch_on, first_interval=0.0)  # not while something is being drawn
+        of(LivePreview).turn_on_soon()  # not while something is being drawn
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Nothing: the live preview draws over it."""
-
-
-def _switch_on() -> None:
-    live.current().turn_on()
-    redraw()
 
 
 def border(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[slice, slice]:
@@ -200,7 +192,7 @@ def _shared_panels() -> list[type[bpy.types.Panel]]:
 
 @persistent
 def _on_end(*_: Any) -> None:
-    _client.close()
+    of(RenderClient).close()
 
 
 HANDLERS = (("render_complete", _on_end), ("render_cancel", _on_end))
@@ -216,7 +208,6 @@ def on_register() -> None:
 
 
 def on_unregister() -> None:
-    """Undo :func:`on_register`, and close the connection of renders."""
+    """Undo :func:`on_register`."""
     for panel in _shared_panels():
         panel.COMPAT_ENGINES.discard(ENGINE)
-    _client.close()

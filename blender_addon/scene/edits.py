@@ -19,6 +19,7 @@ from image_to_3d.core import ErrorCode, ImageTo3DError, Intrinsics
 from image_to_3d.core.cameras.axes import points_to_opencv
 from image_to_3d.core.cloud import selecting
 
+from ..runtime.objects import of
 from . import node_trees
 from . import points as pointcloud
 from .properties import Outcome
@@ -39,7 +40,12 @@ _MARGIN = 1.01
 
 Mask = np.ndarray
 
-_versions: Counter[int] = Counter()  # of the marks, by ``session_uid`` of the points' data-block
+
+class EditVersions:
+    """Counts how often the marks of points were changed, by the ``session_uid`` of their data-block."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
 
 
 def flags(obj: bpy.types.Object) -> np.ndarray:
@@ -77,7 +83,7 @@ def kept(obj: bpy.types.Object) -> Mask:
 
 def state(obj: bpy.types.Object) -> tuple[Any, ...]:
     """Equal while :func:`kept` is, also of hidden points, of whose changes Blender tells nobody. Quick."""
-    version = _versions[obj.data.session_uid]
+    version = of(EditVersions).counts[obj.data.session_uid]
     root = root_of(obj)
     if root is None:
         return (version,)
@@ -251,7 +257,7 @@ def _box_from_points(points: bpy.types.Object, settings: bpy.types.PropertyGroup
 def _store(root: bpy.types.Object, marked: np.ndarray) -> None:
     """Write the marks, have the surface follow, and see to the modifiers."""
     points, surface = points_of(root), surface_of(root)
-    _versions[points.data.session_uid] += 1
+    of(EditVersions).counts[points.data.session_uid] += 1
     settings = root.image_to_3d.editing
     settings.removed = int(np.count_nonzero(marked))
     _mark(points, marked)

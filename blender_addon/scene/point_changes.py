@@ -12,32 +12,14 @@ Listener = Callable[[int | None], None]
 """Told the ``session_uid`` of a data-block whose points are others from now on; None: all may be."""
 
 
-class PointChanges:
-    """Tells its listeners what Blender tells. Of changes of hidden points Blender tells nobody, see :func:`.edits.state`."""
-
-    def __init__(self) -> None:
-        self._listeners: list[Listener] = []
-
-    def listen(self, listener: Listener) -> None:
-        """Tell this one too from now on."""
-        self._listeners.append(listener)
-
-    def leave(self, listener: Listener) -> None:
-        """Tell it no longer."""
-        self._listeners.remove(listener)
-
-    def tell(self, uid: int | None = None) -> None:
-        """Tell everybody of a data-block, or of all."""
-        for listener in self._listeners:
-            listener(uid)
+LISTENERS: list[Listener] = []
+"""Told what Blender tells; modules put their own here while they are registered. Of changes of hidden points Blender tells nobody,
+see :func:`.edits.state`."""
 
 
-_changes = PointChanges()
-
-
-def current() -> PointChanges:
-    """Of this Blender."""
-    return _changes
+def _tell(uid: int | None = None) -> None:
+    for listener in LISTENERS:
+        listener(uid)
 
 
 @persistent
@@ -46,14 +28,14 @@ def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
         if not update.is_updated_geometry:
             continue
         if isinstance(update.id, (bpy.types.PointCloud, bpy.types.Mesh)):
-            _changes.tell(update.id.original.session_uid)  # evaluated copies have none
+            _tell(update.id.original.session_uid)  # evaluated copies have none
         elif isinstance(update.id, bpy.types.Object) and update.id.original.image_to_3d.role == "POINTS":
-            _changes.tell(update.id.original.data.session_uid)  # its crop box was moved
+            _tell(update.id.original.data.session_uid)  # its crop box was moved
 
 
 @persistent
 def _on_other_state(*_: Any) -> None:
-    _changes.tell()
+    _tell()
 
 
 HANDLERS = (

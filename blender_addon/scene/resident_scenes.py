@@ -20,6 +20,7 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.protocol.messages import Accepted, Message, UploadScene, cloud_fields
 
 from ..runtime import session_uids
+from ..runtime.objects import of
 from . import edits, point_changes
 from . import points as pointcloud
 from .visible_splats import COLUMNS, SplatInstance, VisibleSplats
@@ -162,20 +163,15 @@ def unexpected_answer() -> ImageTo3DError:
     )
 
 
-_resident = ResidentScenes()
-
-
-def current() -> ResidentScenes:
-    """Of this Blender."""
-    return _resident
+def _on_points(uid: int | None) -> None:
+    of(ResidentScenes).invalidate(uid)
 
 
 def on_register() -> None:
     """Hear of points that become others."""
-    point_changes.current().listen(_resident.invalidate)
+    point_changes.LISTENERS.append(_on_points)
 
 
 def on_unregister() -> None:
-    """Forget what the backend holds."""
-    point_changes.current().leave(_resident.invalidate)
-    _resident.forget_all()
+    """Undo :func:`on_register`."""
+    point_changes.LISTENERS.remove(_on_points)

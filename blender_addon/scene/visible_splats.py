@@ -23,6 +23,7 @@ from image_to_3d.core.cameras.axes import matrix_to_opencv, points_to_opencv
 from image_to_3d.protocol.messages import Instance
 
 from ..runtime import session_uids
+from ..runtime.objects import of
 from . import edits
 from . import points as pointcloud
 from .roles import root_of
@@ -125,7 +126,7 @@ def _visible(
     metres_per_unit = scene.unit_settings.scale_length
     instances, refused = [], []
     # A render may begin before anybody was told of the last change.
-    names = _may_bring_points(view_layer) if render is not None else _names.of(scene, view_layer)
+    names = _may_bring_points(view_layer) if render is not None else of(ViewLayerNames).points(scene, view_layer)
     for uid, name in names:
         obj = session_uids.find(view_layer.objects, uid, name)
         if obj is None or not visible(_stand_in(obj)) or (disabled(_stand_in(obj), render) and not also_disabled):
@@ -245,21 +246,32 @@ Name = tuple[int, str]
 """``session_uid`` of an object, and its name, by which it is found quickly."""
 
 
-class _Names:
+class ViewLayerNames:
     """Objects of the view layers that matter here, looked for anew only after something has changed."""
 
-    def __init__(self, look: Callable[[bpy.types.ViewLayer], list[Name]]) -> None:
-        self._look = look
-        self._found: dict[tuple[int, str], list[Name]] = {}  # by scene and view layer
+    def __init__(self) -> None:
+        self._points: dict[tuple[int, str], list[Name]] = {}  # by scene and view layer
+        self._surfaces: dict[tuple[int, str], list[Name]] = {}
 
-    def of(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[Name]:
+    def points(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[Name]:
+        """What is points or may bring some."""
         key = scene.session_uid, view_layer.name
-        if key not in self._found:
-            self._found[key] = self._look(view_layer)
-        return self._found[key]
+        if key not in self._points:
+            self._points[key] = _may_bring_points(view_layer)
+        return self._points[key]
+
+    def surfaces(self, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[Name]:
+        """Meshes of photos."""
+        key = scene.session_uid, view_layer.name
+        if key not in self._surfaces:
+            found = (obj for obj in view_layer.objects if obj.image_to_3d.role == "SURFACE")
+            self._surfaces[key] = [(obj.session_uid, obj.name) for obj in found]
+        return self._surfaces[key]
 
     def forget(self) -> None:
-        self._found.clear()
+        """Something has changed."""
+        self._points.clear()
+        self._surfaces.clear()
 
 
 def _may_bring_points(view_layer: bpy.types.ViewLayer) -> list[Name]:
@@ -271,16 +283,9 @@ def _may_bring_points(view_layer: bpy.types.ViewLayer) -> list[Name]:
     ]
 
 
-def _surfaces_in(view_layer: bpy.types.ViewLayer) -> list[Name]:
-    return [(obj.session_uid, obj.name) for obj in view_layer.objects if obj.image_to_3d.role == "SURFACE"]
-
-
-_names, _surfaces = _Names(_may_bring_points), _Names(_surfaces_in)
-
-
 def surfaces(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[bpy.types.Object]:
     """The meshes of photos in a view layer, shown or not."""
-    for uid, name in _surfaces.of(scene, view_layer):
+    for uid, name in of(ViewLayerNames).surfaces(scene, view_layer):
         obj = session_uids.find(view_layer.objects, uid, name)
         if obj is not None:
             yield obj
@@ -288,13 +293,7 @@ def surfaces(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterato
 
 @persistent
 def _forget_names(*_: Any) -> None:
-    _names.forget()
-    _surfaces.forget()
+    of(ViewLayerNames).forget()
 
 
 HANDLERS = tuple((when, _forget_names) for when in ("depsgraph_update_post", "load_post", "undo_post", "redo_post"))
-
-
-def on_unregister() -> None:
-    """Forget what was found."""
-    _forget_names()

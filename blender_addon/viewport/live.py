@@ -22,9 +22,11 @@ from image_to_3d.protocol.messages import DropScene
 
 from ..backend.connection import Connection, RunningBackend, running_backend
 from ..runtime.objects import of
-from ..scene import resident_scenes, visible_splats
-from ..scene.resident_scenes import Upload
+from ..runtime.pump import Pump
+from ..scene import visible_splats
+from ..scene.resident_scenes import ResidentScenes, Upload
 from ..scene.visible_splats import SplatInstance
+from ..ui.reporting import redraw
 from . import notice
 from .overlay import Painter, lens_of
 from .stream import RETRY_SECONDS, Stream, clock, view_of
@@ -73,6 +75,12 @@ class LivePreview:
         self._drawing_failure = ""
         self._find: RunningBackend | None = None
         self._next_look = self._next_settings = 0.0
+        self._wanted = False  # to be turned on with the next pump
+        of(Pump).add(self.pump)
+
+    def wake(self) -> None:
+        """Have :meth:`pump` called soon and from then on as often as it asks for."""
+        of(Pump).wake(self.pump)
 
     @property
     def on(self) -> bool:
@@ -97,7 +105,13 @@ class LivePreview:
         ]
         self._follow_settings(clock())
         self._redraw_all()
-        start_timer()
+        self.wake()
+
+    def turn_on_soon(self) -> None:
+        """Turn on once nothing is being drawn."""
+        if not self._on and not self._wanted:
+            self._wanted = True
+            self.wake()
 
     def turn_off(self) -> None:
         """Back to the points."""
@@ -109,6 +123,11 @@ class LivePreview:
         self._handles = []
         self.close_streams()
         self._redraw_all()
+
+    def close(self) -> None:
+        """Turn it off for good."""
+        self.turn_off()
+        of(Pump).remove(self.pump)
 
     def close_streams(self) -> None:
         """Forget every viewport; those that are still there make themselves known when they are drawn."""
@@ -133,6 +152,10 @@ class LivePreview:
         Returns:
             Seconds until it should be called again, or None while the preview is off.
         """
+        if self._wanted:
+            self._wanted = False
+            self.turn_on()
+            redraw()
         if not self._on:
             return None
         now = clock()
@@ -161,7 +184,7 @@ class LivePreview:
             places[address][1].tag_redraw()
         losses = [stream.take_loss() for stream in self._streams.values()]
         if any(losses):
-            resident_scenes.current().forget_all()
+            of(ResidentScenes).forget_all()
         self._upload_missing(now)
         self._hide_points(places)
         if self._colours.pump():
@@ -184,7 +207,7 @@ class LivePreview:
             self._find = find
             self._upload_failure, self._next_upload = None if find else self._upload_failure, 0.0
             self.close_streams()
-            resident_scenes.current().forget_all()
+            of(ResidentScenes).forget_all()
             self._redraw_all()
 
     # --- sending scenes -------------------------------------------------------------------------------------------------
@@ -192,7 +215,7 @@ class LivePreview:
     def _upload_missing(self, now: float) -> None:
         if now < self._next_upload:
             return
-        resident = resident_scenes.current()
+        resident = of(ResidentScenes)
         for stream in self._streams.values():
             for one in () if stream.view is None or stream.rests else stream.view.visible.instances:
                 if one.uid not in self._uploads and resident.current(one.uid) is None:
@@ -200,7 +223,7 @@ class LivePreview:
 
     def _upload(self, instance: SplatInstance, now: float) -> None:
         try:
-            upload = resident_scenes.current().read(instance)
+            upload = of(ResidentScenes).read(instance)
             of(Connection).submit(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
         except ImageTo3DError as error:
             self._upload_failed(error, now)
@@ -212,14 +235,14 @@ class LivePreview:
         try:
             if event.error is not None:
                 raise event.error
-            arrived = resident_scenes.current().accept(upload, event.reply)
+            arrived = of(ResidentScenes).accept(upload, event.reply)
         except ImageTo3DError as error:
             self._upload_failed(error, clock())
             return
         self._upload_failure, self._upload_pause = None, RETRY_SECONDS
         if arrived.replaced is not None:
             of(Connection).submit(bpy.context, DropScene(arrived.replaced), lambda _: None)
-        start_timer()
+        self.wake()
 
     def _upload_failed(self, error: ImageTo3DError, now: float) -> None:
         self._upload_failure = error
@@ -246,7 +269,7 @@ class LivePreview:
         stream = self._streams.get(address)
         if stream is None:
             if self._find is None:
-                start_timer()
+                self.wake()
                 return
             stream = self._streams[address] = Stream(self._find)
         lens = lens_of(context.region_data)
@@ -257,7 +280,7 @@ class LivePreview:
             transform = self._colours.texture(context.scene, context.space_data)
             self._painter.draw(stream.picture, lens, transform, _bias(context))
         if stream.waits(now) or self._colours.waits:
-            start_timer()
+            self.wake()
 
     def _draw_notice(self) -> None:
         stream = self._streams.get(bpy.context.region.as_pointer())
@@ -335,50 +358,19 @@ def _spaces() -> Iterator[bpy.types.SpaceView3D]:
             yield from (space for space in area.spaces if space.type == "VIEW_3D")
 
 
-_preview: LivePreview | None = None
-
-
-def current() -> LivePreview:
-    """The preview of the registered extension."""
-    assert _preview is not None, "the extension is not registered"
-    return _preview
-
-
-def start_timer() -> None:
-    """Have :meth:`LivePreview.pump` called soon and from then on as often as it asks for."""
-    if bpy.app.timers.is_registered(_tick):
-        if _quiet:
-            bpy.app.timers.unregister(_tick)
-        else:
-            return
-    bpy.app.timers.register(_tick, first_interval=0.0, persistent=True)
-
-
-_quiet = False
-
-
-def _tick() -> float | None:
-    global _quiet
-    if _preview is None:
-        return None
-    interval = _preview.pump()
-    _quiet = interval == QUIET_SECONDS
-    return interval
-
-
 @persistent
 def _before_load(*_: Any) -> None:
-    current().close_streams()
+    of(LivePreview).close_streams()
 
 
 @persistent
 def _before_save(*_: Any) -> None:
-    current().show_points()  # the file must not hold what is hidden only for the moment
+    of(LivePreview).show_points()  # the file must not hold what is hidden only for the moment
 
 
 @persistent
 def _after_save(*_: Any) -> None:
-    start_timer()
+    of(LivePreview).wake()
 
 
 HANDLERS = (
@@ -386,19 +378,3 @@ HANDLERS = (
     ("save_pre", _before_save),
     ("save_post", _after_save),
 )
-
-
-def on_register() -> None:
-    """Make the preview, which is off at first."""
-    global _preview
-    _preview = LivePreview()
-
-
-def on_unregister() -> None:
-    """Turn it off for good."""
-    global _preview
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
-    if _preview is not None:
-        _preview.turn_off()
-        _preview = None

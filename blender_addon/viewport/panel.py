@@ -7,21 +7,22 @@ from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, FloatProperty, IntProperty
 
 from ..backend.recovery_widgets import draw_failure
+from ..runtime.objects import of
 from ..ui.widgets import Sidebar
-from . import live
+from .live import LivePreview
 
 
 def _get_on(_: bpy.types.PropertyGroup) -> bool:
-    return live.current().on
+    return of(LivePreview).on
 
 
 def _set_on(_: bpy.types.PropertyGroup, value: bool) -> None:
-    live.current().turn_on() if value else live.current().turn_off()
+    of(LivePreview).turn_on() if value else of(LivePreview).turn_off()
 
 
 def _apply(settings: LivePreviewSettings, _: bpy.types.Context) -> None:
-    live.current().limit, live.current().pace = settings.limit, float(settings.pace)
-    live.start_timer()
+    of(LivePreview).limit, of(LivePreview).pace = settings.limit, float(settings.pace)
+    of(LivePreview).wake()
 
 
 class LivePreviewSettings(bpy.types.PropertyGroup):
@@ -77,7 +78,7 @@ class IMAGE_TO_3D_PT_live_preview(Sidebar, bpy.types.Panel):
         layout.prop(settings, "pace")
         if not settings.on:
             return
-        preview = live.current()
+        preview = of(LivePreview)
         failure = preview.failure_of(None)
         for stream in preview.streams.values():
             failure = failure or stream.failure

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 import gpu
 import numpy as np
 from mathutils import Matrix
 
+from ..runtime.objects import of
+from ..runtime.pump import Pump
 from ..scene import edits, point_changes, points
 from ..scene.roles import root_of
 from ..scene.splats import ellipsoids
@@ -82,22 +83,14 @@ class _Cloud:
                 return
 
 
-class _Painter:
+class PointPainter:
     """Shader and vertex buffers; made at the first draw, because there is no GPU before a window has one."""
 
     def __init__(self) -> None:
         self._shader: gpu.types.GPUShader | None = None
         self._clouds: dict[int, _Cloud] = {}
-        self._handle: Any = None
-
-    def start(self) -> None:
-        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
-
-    def stop(self) -> None:
-        if self._handle is not None:
-            bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
-            self._handle = None
-        self._clouds.clear()
+        self._broken = False
+        of(Pump).add(self.read_on)
 
     def forget(self, uid: int | None = None) -> None:
         """Read the points anew at the next draw: of one data-block, or of all."""
@@ -106,10 +99,11 @@ class _Painter:
         else:
             self._clouds.pop(uid, None)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Paint in the viewport that is being drawn."""
         context = bpy.context
         space = context.space_data
-        if space is None:
+        if space is None or self._broken:
             return
         solid = space.shading.type == "SOLID" and not space.shading.show_xray
         clouds = [
@@ -139,7 +133,7 @@ class _Painter:
             try:
                 self._shader = _shader()
             except Exception:  # a driver that cannot compile it: grey points are no reason to fail at every draw
-                self.stop()
+                self._broken = True
                 raise
         uid = obj.data.session_uid
         root = root_of(obj)
@@ -149,7 +143,7 @@ class _Painter:
             cloud = self._clouds[uid] = _Cloud((share, solid), _columns(obj, share, solid))
         cloud.carry_on(end)
         if cloud.reading is not None:
-            _read_on_soon()
+            of(Pump).wake(self.read_on)  # away from drawings, because each would draw all the points
             return
         if cloud.columns is not None:  # making a buffer needs no more than copying
             cloud.batch, cloud.columns = _batch(cloud.columns), None
@@ -165,30 +159,24 @@ class _Painter:
         shader.uniform_int("orthographic", int(projection[3][3] != 0))
         cloud.batch.draw(shader)
 
-    def read_on(self, end: float) -> bool:
-        """Carry on with what no drawing has finished; whether there is more to do."""
+    def read_on(self) -> float | None:
+        """Carry on with what no drawing has finished, a moment at a time, then have the viewports drawn. Called by the pump."""
+        end = time.perf_counter() + _SECONDS_AT_ONCE
         for cloud in self._clouds.values():
             if cloud.reading is not None and time.perf_counter() < end:
                 cloud.carry_on(end)
-        return any(cloud.reading is not None for cloud in self._clouds.values())
-
-
-def _read_on_soon() -> None:
-    """Away from drawings, because each would draw all the points."""
-    if not bpy.app.timers.is_registered(_read_on):
-        bpy.app.timers.register(_read_on)
-
-
-def _read_on() -> float | None:
-    if _painter is None:
+        if any(cloud.reading is not None for cloud in self._clouds.values()):
+            return 0.0  # after the window has had its turn
+        for window in bpy.context.window_manager.windows:
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    area.tag_redraw()
         return None
-    if _painter.read_on(time.perf_counter() + _SECONDS_AT_ONCE):
-        return 0.0  # after the window has had its turn
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
-    return None
+
+    def close(self) -> None:
+        """Free the buffers."""
+        of(Pump).remove(self.read_on)
+        self._clouds.clear()
 
 
 def _shader() -> gpu.types.GPUShader:
@@ -260,23 +248,22 @@ def _batch(columns: _Columns) -> gpu.types.GPUBatch:
     return gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 
-_painter: _Painter | None = None
+def _draw() -> None:
+    of(PointPainter).draw()
+
+
+def _on_points(uid: int | None) -> None:
+    of(PointPainter).forget(uid)
+
+
+DRAW_HANDLERS = (("POST_VIEW", _draw),)
 
 
 def on_register() -> None:
-    """Paint in every 3D viewport from now on."""
-    global _painter
-    _painter = _Painter()
-    _painter.start()
-    point_changes.current().listen(_painter.forget)
+    """Hear of points that become others."""
+    point_changes.LISTENERS.append(_on_points)
 
 
 def on_unregister() -> None:
-    """Stop painting and free the buffers."""
-    global _painter
-    if bpy.app.timers.is_registered(_read_on):
-        bpy.app.timers.unregister(_read_on)
-    if _painter is not None:
-        point_changes.current().leave(_painter.forget)
-        _painter.stop()
-        _painter = None
+    """Undo :func:`on_register`."""
+    point_changes.LISTENERS.remove(_on_points)

@@ -19,7 +19,9 @@ from image_to_3d.protocol import ConnectionLost, Endpoint, FrameThread
 from image_to_3d.protocol.cameras import MAX_SIDE, camera_message
 from image_to_3d.protocol.messages import Frame, Instance, Render
 
-from ..scene import resident_scenes, visible_splats
+from ..runtime.objects import of
+from ..scene import visible_splats
+from ..scene.resident_scenes import ResidentScenes
 from ..scene.visible_splats import VisibleSplats
 from .overlay import Lens, Picture
 
@@ -63,7 +65,7 @@ def view_of(context: bpy.types.Context, lens: Lens) -> View:
     """Of the viewport that is being drawn."""
     scene, region = context.scene, context.region
     visible = visible_splats.in_viewport(scene, context.view_layer, context.space_data)
-    resident_scenes.current().saw(visible)
+    of(ResidentScenes).saw(visible)
     return View(lens, (region.width, region.height), visible, scene.unit_settings.scale_length)
 
 
@@ -220,12 +222,12 @@ def _pack(frame: Frame) -> NDArray[np.float32]:
 
 
 def _scenes(view: View) -> tuple[str, ...]:
-    resident = resident_scenes.current()
+    resident = of(ResidentScenes)
     return tuple(resident.latest(one.uid) or "" for one in view.visible.instances)
 
 
 def _versions(view: View) -> tuple[int, ...]:
-    resident = resident_scenes.current()
+    resident = of(ResidentScenes)
     return tuple(resident.version(one.uid) for one in view.visible.instances)
 
 

@@ -102,7 +102,7 @@ class _Viewport:
         import bpy
         import gpu
 
-        self.live, self.session = addon.viewport.live.current(), RunningExtension(addon)
+        self.live, self.session = addon.runtime.objects.of(addon.viewport.live.LivePreview), RunningExtension(addon)
         self.size = width, height
         self.offscreen = gpu.types.GPUOffScreen(width, height)
         area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D")
@@ -213,7 +213,7 @@ def _inside_blender(extension: str, cloud: str) -> list[dict[str, Any]]:
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     built = _photo(addon, cloud)
-    live = addon.viewport.live.current()
+    live = addon.runtime.objects.of(addon.viewport.live.LivePreview)
     live.turn_on()
     live.pace = 0.05  # always the full size
     rows, step = [], 0

@@ -12,6 +12,8 @@ from bpy.app.handlers import persistent
 from image_to_3d.blender.room_light import room_light
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
+from ...runtime.objects import of
+from ...runtime.pump import Pump
 from ...scene import display, roles
 from ...scene import points as pointcloud
 from ..engine import ENGINE
@@ -211,8 +213,23 @@ def _before_render(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent
 def _on_update(scene: bpy.types.Scene, *_: Any) -> None:
-    if scene.image_to_3d.final.light is not None and not bpy.app.timers.is_registered(follow):
-        bpy.app.timers.register(follow)  # linking objects while Blender updates them would end it
+    if scene.image_to_3d.final.light is not None:
+        of(LightFollower).wake()
+
+
+class LightFollower:
+    """Has the scenes of light follow what changes, soon: linking objects while Blender updates them would end it."""
+
+    def __init__(self) -> None:
+        of(Pump).add(follow)
+
+    def wake(self) -> None:
+        """Something has changed."""
+        of(Pump).wake(follow)
+
+    def close(self) -> None:
+        """No longer follow."""
+        of(Pump).remove(follow)
 
 
 def follow() -> None:
@@ -223,12 +240,6 @@ def follow() -> None:
 
 
 HANDLERS = (("render_init", _before_render), ("render_pre", _before_render), ("depsgraph_update_post", _on_update))
-
-
-def on_unregister() -> None:
-    """No longer follow what changes."""
-    if bpy.app.timers.is_registered(follow):
-        bpy.app.timers.unregister(follow)
 
 
 # --- compositor ------------------------------------------------------------------------------------------------------

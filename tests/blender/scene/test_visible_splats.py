@@ -15,7 +15,7 @@ def scenes(addon):
 
 @pytest.fixture
 def resident(addon):
-    return addon.scene.resident_scenes.current()
+    return addon.runtime.objects.of(addon.scene.resident_scenes.ResidentScenes)
 
 
 def accept(resident, upload, scene: str):

@@ -31,7 +31,7 @@ class Viewport:
 
     def __init__(self, addon, session, width=WIDTH, height=HEIGHT) -> None:
         self.live_module = addon.viewport.live
-        self.live = addon.viewport.live.current()
+        self.live = addon.runtime.objects.of(addon.viewport.live.LivePreview)
         self.session = session
         self.width, self.height = width, height
 
@@ -120,7 +120,7 @@ def built(panel, graphics):
 
 @pytest.fixture
 def live(addon, built):
-    preview = addon.viewport.live.current()
+    preview = addon.runtime.objects.of(addon.viewport.live.LivePreview)
     bpy.context.window_manager.image_to_3d_live.on = True
     yield preview
     preview.turn_off()
@@ -207,7 +207,9 @@ def test_ten_random_cameras_show_what_the_renderer_draws(viewport, built, addon)
         viewport.settle(view, projection)
         assert viewport.stream.picture.size == (WIDTH, HEIGHT)
         drawn, depth = viewport.draw(viewport.context(view, projection))
-        scene = addon.scene.resident_scenes.current().current(built.points.data.session_uid)
+        scene = addon.runtime.objects.of(addon.scene.resident_scenes.ResidentScenes).current(
+            built.points.data.session_uid
+        )
         expected, metres = rendered(scene, built.root.matrix_world, camera)
         solid = expected[..., 3] > 0.99
         assert solid.mean() > 0.2, kind

@@ -66,17 +66,11 @@ def _watch(addon: ModuleType) -> None:
     """Time what the add-on does on the main thread."""
     pump = addon.runtime.pump.Pump
     pump.run = _timed("timer", pump.run)
-    painter = addon.viewport.solid_points._painter
-    painter.stop()
-    painter._draw = _timed("draw handler", painter._draw)
-    painter.start()
-    for name in ("_read_on", "_batch"):
-        setattr(
-            addon.viewport.solid_points, name, _timed(f"solid_view.{name}", getattr(addon.viewport.solid_points, name))
-        )
-    addon.viewport.solid_points._Cloud.carry_on = _timed(
-        "solid_view._Cloud.carry_on", addon.viewport.solid_points._Cloud.carry_on
-    )
+    solid_points = addon.viewport.solid_points
+    painter = solid_points.PointPainter
+    painter.draw = _timed("draw handler", painter.draw)
+    solid_points._batch = _timed("solid_points._batch", solid_points._batch)
+    solid_points._Cloud.carry_on = _timed("solid_points._Cloud.carry_on", solid_points._Cloud.carry_on)
 
 
 def _timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ ROUNDS = 5
 
 def settle(addon, seconds: float = 150.0) -> Iterator[float]:
     """Until every viewport shows the picture of what it shows."""
-    live = addon.viewport.live.current()
+    live = addon.runtime.objects.of(addon.viewport.live.LivePreview)
     end = time.monotonic() + seconds
     yield 0.3
     while True:
@@ -56,7 +56,7 @@ def steps() -> Iterator[float]:
     addon = window.install()
     yield 0.5
     window.open_tab()
-    live = addon.viewport.live.current()
+    live = addon.runtime.objects.of(addon.viewport.live.LivePreview)
     yield from window.make_sample(addon, os.environ.get("IMAGE_TO_3D_DENSITY", "QUARTER"))
     space = window.view_area().spaces.active
     window.look_from_beside("SOLID")
@@ -176,5 +176,5 @@ def steps() -> Iterator[float]:
     yield from window.show("deleted", pictures=sum(s.picture is not None for s in live.streams.values()))
     settings.on = False
     yield 1.5
-    timer = bpy.app.timers.is_registered(addon.viewport.live._tick)
+    timer = live.pump() is not None
     yield from window.show("off", timer=timer, streams=len(live.streams))
