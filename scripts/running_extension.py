@@ -100,11 +100,21 @@ class RunningExtension:
 
     @property
     def last_root(self) -> str:
-        return self.of(self.package.scene.active.LastResult).root
+        """Name of the root of what was made last; empty for none."""
+        import bpy
+
+        root = self.package.runtime.session_uids.find(bpy.data.objects, self._last_result.uid)
+        return "" if root is None else root.name
 
     @last_root.setter
     def last_root(self, name: str) -> None:
-        self.of(self.package.scene.active.LastResult).root = name
+        import bpy
+
+        self._last_result.uid = bpy.data.objects[name].session_uid if name else 0
+
+    @property
+    def _last_result(self) -> Any:
+        return self.of(self.package.scene.active.LastResult)
 
     @property
     def busy(self) -> bool:

@@ -9,9 +9,9 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
+from ..scene.active import shown_or_only_root
 from ..ui.widgets import Sidebar, lines
 from . import analysis, stored_cloud
-from .active_photo import shown_root
 from .lengths import rulers
 from .scale import length_text, metres_text, scale_of_photo, scaled_by_hand
 
@@ -32,13 +32,13 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a photo that can be measured."""
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         return root is not None and stored_cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
         layout = self.layout
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         try:
             scale = scale_of_photo(root, context.scene)
         except ImageTo3DError as error:
@@ -110,7 +110,7 @@ class IMAGE_TO_3D_PT_rulers(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Lay out the panel."""
-        layout, root = self.layout, shown_root(context)
+        layout, root = self.layout, shown_or_only_root(context)
         found = rulers.all_of(context.scene)
         if not found:
             lines(layout, context, n_("Draw one with Blender's Measure tool. It snaps to the photo's surface."), "INFO")

@@ -14,9 +14,9 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 
 from ..runtime import session_uids
 from ..scene import roles
+from ..scene.active import shown_or_only_root
 from ..ui.modal import View, ViewportTool
 from ..ui.reporting import refuse
-from .active_photo import shown_root
 
 _ACROSS_PX = 10.0
 _COLOUR = (1.0, 0.6, 0.1, 1.0)
@@ -67,7 +67,7 @@ class PicksPoints(ViewportTool):
         if self.properties.is_property_set("points") or not self.usable(context):
             return self.execute(context)
         self._picked: list[Vector] = []
-        self._root = shown_root(context).session_uid
+        self._root = shown_or_only_root(context).session_uid
         return self.start(context)
 
     def hint(self) -> str:

@@ -14,10 +14,10 @@ from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.surfaces.inspection import box_polygon
 
 from ..runtime import session_uids
+from ..scene.active import shown_or_only_root
 from ..ui.modal import View, ViewportTool
 from ..ui.reporting import refuse
 from . import picking, stored_cloud
-from .active_photo import shown_root
 
 _COLOUR = (1.0, 0.6, 0.1, 1.0)
 _STEP_PX = 4.0
@@ -36,7 +36,7 @@ class SelectsRegion(ViewportTool):
         """Let it be drawn, unless the region is given or selected."""
         if self.outline or self.by not in {"BOX", "LASSO"} or not self.usable(context):
             return self.execute(context)
-        self._root = shown_root(context).session_uid
+        self._root = shown_or_only_root(context).session_uid
         self._drawn: list[tuple[float, float]] = []
         return self.start(context)
 

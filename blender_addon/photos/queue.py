@@ -245,7 +245,7 @@ class PhotoQueue:
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(prepared.photo, seconds=job.elapsed), drafted, root)
         update_hooks.tell(scene, built.root, prepared.reapplied, updated=root is not None)
-        of(LastResult).root = built.root.name
+        of(LastResult).uid = built.root.session_uid
         self._finish(job)
         yield
         bpy.ops.ed.undo_push(message="Image to 3D" if root is None else "Update Image to 3D")
@@ -286,7 +286,7 @@ def _on_load(*_: Any) -> None:
     of(Workers).forget()
     of(SlicedRunner).drop_all()
     of(Notices).begin()
-    of(LastResult).root = ""
+    of(LastResult).uid = 0
 
 
 @persistent

@@ -48,7 +48,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
         drafted = yield from draft.in_steps(photo)
         target = bpy.data.scenes.get(scene_name) or bpy.context.scene
         built = build.place(target, photo, drafted)
-        of(LastResult).root = built.root.name
+        of(LastResult).uid = built.root.session_uid
         yield
         bpy.ops.ed.undo_push(message="Import Gaussian Splats")
 

@@ -9,11 +9,12 @@ from mathutils import Vector
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 
+from ...scene.active import shown_or_only_root
 from ...ui.reporting import refuse
 from .. import stored_cloud
-from ..active_photo import OnPhoto, later, shown_root
 from ..analysis import Analysis
 from ..lengths import rulers
+from ..on_photo import OnPhoto, later
 from ..picking import PicksPoints
 from . import logic
 
@@ -62,7 +63,9 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
         """Add the known length; the timer does the rest."""
         context.view_layer.update()
         try:
-            places = stored_cloud.to_camera_frame(shown_root(context), [tuple(end) for end in self._ends(context)])
+            places = stored_cloud.to_camera_frame(
+                shown_or_only_root(context), [tuple(end) for end in self._ends(context)]
+            )
             if not self.length > 0:
                 raise ImageTo3DError(
                     ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Type what a tape says."

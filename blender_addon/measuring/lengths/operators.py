@@ -8,8 +8,9 @@ import numpy as np
 from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty
 from mathutils import Vector
 
-from ..active_photo import OnPhoto, later, shown_root
+from ...scene.active import shown_or_only_root
 from ..analysis import Analysis
+from ..on_photo import OnPhoto, later
 from ..picking import PicksPoints
 from . import dimension_objects, dimensions, laser
 
@@ -90,7 +91,7 @@ class IMAGE_TO_3D_OT_remove_dimensions(OnPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete them."""
-        every = list(dimension_objects.of(shown_root(context)))
+        every = list(dimension_objects.of(shown_or_only_root(context)))
         for obj in [o for o in every if o.select_get()] or every:
             dimension_objects.remove(obj)
         return {"FINISHED"}

@@ -9,9 +9,10 @@ from bpy.props import BoolProperty, FloatVectorProperty
 from image_to_3d.core.lengths.anchors import anchor
 from image_to_3d.core.lengths.reapply import LevelRequest, level_as_requested
 
+from ...scene.active import shown_or_only_root
 from .. import stored_cloud
-from ..active_photo import OnPhoto, later, shown_root
 from ..analysis import Analysis
+from ..on_photo import OnPhoto, later
 from ..picking import PicksPoints
 from . import logic
 
@@ -56,7 +57,7 @@ class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Level by the points; the timer does the rest."""
         context.view_layer.update()
-        places = stored_cloud.to_camera_frame(shown_root(context), np.reshape(self.points, (3, 3)))
+        places = stored_cloud.to_camera_frame(shown_or_only_root(context), np.reshape(self.points, (3, 3)))
         align = self.align
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
@@ -76,13 +77,13 @@ class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a levelled photo."""
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         return root is not None and root.image_to_3d.levelling.levelled
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Turn it back."""
         context.view_layer.update()
-        logic.remove(shown_root(context))
+        logic.remove(shown_or_only_root(context))
         return {"FINISHED"}
 
 

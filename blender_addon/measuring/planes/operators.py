@@ -15,9 +15,10 @@ from image_to_3d.io.plane_tables import write_plane_table
 from ...runtime.notices import Notices
 from ...runtime.objects import of
 from ...scene import roles
+from ...scene.active import shown_or_only_root
 from ...ui.reporting import refuse
-from ..active_photo import OnPhoto, later, shown_root
 from ..analysis import Analysis
+from ..on_photo import OnPhoto, later
 from ..region_select import SelectsRegion
 from . import heat_map, regions, report
 from .properties import Inspection
@@ -44,7 +45,7 @@ class IMAGE_TO_3D_OT_report_plane(OnPhoto, SelectsRegion, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Report the region that was given, drawn or selected."""
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         try:
             places = self._places(context, root)
         except ImageTo3DError as error:
@@ -99,7 +100,7 @@ class IMAGE_TO_3D_OT_remove_plane(OnPhoto, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it; −1 removes all."""
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         inspection: Inspection = root.image_to_3d.inspection
         if self.index < 0:
             inspection.planes.clear()
@@ -120,7 +121,7 @@ class IMAGE_TO_3D_OT_export_planes(OnPhoto, bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        table = report.rows(shown_root(context))
+        table = report.rows(shown_or_only_root(context))
         if not table:
             self.report({"WARNING"}, "There are no planes to save yet.")
             return {"CANCELLED"}

@@ -152,6 +152,13 @@ def test_a_photo_that_is_renamed_before_its_result_comes_gets_it(panel, addon, s
         assert arrived()
 
 
+def test_the_last_result_is_shown_whatever_it_is_called(panel, addon, sample_root) -> None:
+    bpy.context.view_layer.objects.active = None
+    sample_root.name = "Another"
+    sample_root.copy().name = "Photo"
+    assert addon.scene.active.shown_root(bpy.context) == sample_root
+
+
 def test_a_photo_is_told_from_a_linked_one_of_the_same_name(addon, sample_root, tmp_path) -> None:
     path = tmp_path / "other.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)

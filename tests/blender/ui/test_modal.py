@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
+
+from viewports import Part, context_of, event, part, viewport  # noqa: E402
 
 RUNNING, PASSED, CANCELLED, FINISHED = {"RUNNING_MODAL"}, {"PASS_THROUGH"}, {"CANCELLED"}, {"FINISHED"}
 INSIDE, SIDEBAR, HEADER, ELSEWHERE = (100, 100), (350, 100), (100, 295), (900, 500)
 
 
-class Part(SimpleNamespace):
-    """A region: its address is that of this object."""
-
-    def as_pointer(self) -> int:
-        return id(self)
-
-
-def part(kind: str, x: int, y: int, width: int, height: int, alignment: str = "TOP") -> Part:
-    return Part(type=kind, x=x, y=y, width=width, height=height, alignment=alignment)
-
-
 @pytest.fixture
 def area():
-    """A viewport of 400 × 300 pixels with a sidebar and a header over it; a toolbar that is closed."""
-    regions = [
-        part("HEADER", 0, 280, 400, 20),
-        part("TOOLS", 0, 0, 1, 280, "LEFT"),
-        part("UI", 300, 0, 100, 280, "RIGHT"),
-        part("WINDOW", 0, 0, 400, 300, "NONE"),
-    ]
-    space = SimpleNamespace(region_quadviews=(), region_3d="the view")
-    return Part(
-        type="VIEW_3D", regions=regions, spaces=SimpleNamespace(active=space), tag_redraw=lambda: None, shown=space
-    )
+    return viewport()
 
 
 @pytest.fixture
 def context(area):
-    workspace = bpy.data.workspaces[0]
-    window = SimpleNamespace(cursors=[])
-    window.cursor_modal_set = window.cursors.append
-    window.cursor_modal_restore = lambda: window.cursors.append("")
-    manager = SimpleNamespace(modal_handler_add=lambda operator: True)
-    return SimpleNamespace(area=area, window=window, workspace=workspace, window_manager=manager)
+    return context_of(area)
 
 
 @pytest.fixture
@@ -82,10 +56,6 @@ def make(addon, context):
         return tool
 
     return begin
-
-
-def event(kind: str, at=INSIDE, value: str = "PRESS"):
-    return SimpleNamespace(type=kind, value=value, mouse_x=at[0], mouse_y=at[1], shift=False, ctrl=False)
 
 
 def assert_nothing_is_left(tool, context) -> None:

@@ -1,4 +1,4 @@
-"""Which photo the buttons of measuring mean, and how they begin."""
+"""How the buttons of measuring begin: with a photo that can be measured, and its planes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,10 @@ from image_to_3d.core import ImageTo3DError
 from ..photos.queue import PhotoQueue
 from ..runtime.notices import Notices
 from ..runtime.objects import of
-from ..scene import active
+from ..scene.active import shown_or_only_root
 from ..ui.reporting import refuse
 from . import analysis, stored_cloud
 from .analysis import Analysis
-
-
-def shown_root(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The photo to measure: the one on show; where something else is selected, the only one of the scene."""
-    root = active.shown_root(context)
-    if root is not None:
-        return root
-    roots = [obj for obj in context.scene.objects if obj.image_to_3d.role == "ROOT"]
-    return roots[0] if len(roots) == 1 else None
 
 
 class OnPhoto:
@@ -34,7 +25,7 @@ class OnPhoto:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a photo that can be measured and is not being made anew."""
-        root = shown_root(context)
+        root = shown_or_only_root(context)
         if root is None or not stored_cloud.measurable(root):
             return False
         job = of(PhotoQueue).job
@@ -58,7 +49,7 @@ def later(
         work, step: see :func:`.analysis.resumed`. What ``work`` raises is said in the panel.
     """
     of(Notices).begin()
-    root = shown_root(context)
+    root = shown_or_only_root(context)
     try:
         analysis.request(root, analysis.resumed(context.scene, root, work, step))
     except ImageTo3DError as error:
