@@ -28,6 +28,7 @@ from .measuring.planes import report as planes_report
 from .photos import queue as photo_queue
 from .photos.operators import depth_map, find_photo, generate, import_photos, queue
 from .rendering import engine
+from .rendering import panel as rendering_panel
 from .rendering.compositing import operators as compositing_operators
 from .rendering.compositing import setup
 from .runtime import registration
@@ -37,6 +38,7 @@ from .splat_files import operators as splat_files_operators
 from .ui import reporting
 from .viewport import live, solid_points
 from .viewport import panel as viewport_panel
+from .viewport import properties as viewport_properties
 
 _MODULES = (
     translations,
@@ -83,7 +85,9 @@ _MODULES = (
     engine,
     compositing_operators,
     setup,
+    rendering_panel,
     live,
+    viewport_properties,
     viewport_panel,
 )
 """In the order of registration: a panel after the panel that it hangs below."""

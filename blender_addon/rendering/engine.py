@@ -22,7 +22,6 @@ from ..runtime.objects import of
 from ..scene import camera, visible_splats
 from ..scene.resident_scenes import ResidentScenes
 from ..scene.visible_splats import VisibleSplats
-from ..ui.widgets import lines
 from ..viewport.live import LivePreview
 from .client import RenderClient, SplatPicture, in_first_frame
 
@@ -153,30 +152,6 @@ def background_colour(world: bpy.types.World | None) -> NDArray[np.float32]:
     return np.array(world.color, np.float32)
 
 
-class IMAGE_TO_3D_PT_engine(bpy.types.Panel):
-    """Settings of the engine."""
-
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
-    bl_context = "render"
-    bl_label = "Splats"
-    bl_idname = "IMAGE_TO_3D_PT_engine"
-    COMPAT_ENGINES = {ENGINE}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with this engine."""
-        return context.engine == ENGINE
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.prop(context.scene.image_to_3d.render, "eps2d")
-        layout.prop(context.scene.render, "film_transparent")
-        lines(layout, context, "Only photos are drawn. For furniture beside them see Final Picture in the sidebar.")
-
-
 _NOT_OURS = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_freestyle", "RENDER_PT_eevee_film"}
 
 
@@ -198,7 +173,7 @@ def _on_end(*_: Any) -> None:
 HANDLERS = (("render_complete", _on_end), ("render_cancel", _on_end))
 
 
-CLASSES = (IMAGE_TO_3D_RE_splats, IMAGE_TO_3D_PT_engine)
+CLASSES = (IMAGE_TO_3D_RE_splats,)
 
 
 def on_register() -> None:

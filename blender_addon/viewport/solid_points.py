@@ -16,6 +16,7 @@ import gpu
 import numpy as np
 from mathutils import Matrix
 
+from ..runtime.main_thread import TIME_SLICE_S
 from ..runtime.objects import of
 from ..runtime.pump import Pump
 from ..scene import edits, point_changes, points
@@ -49,7 +50,6 @@ void main()
 
 
 _SELECTED = (1.0, 0.25, 0.0, 1.0)
-_SECONDS_AT_ONCE = 0.02
 
 _Columns = dict[str, np.ndarray]
 
@@ -119,7 +119,7 @@ class PointPainter:
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.depth_mask_set(True)
         gpu.state.program_point_size_set(True)
-        end = time.perf_counter() + _SECONDS_AT_ONCE
+        end = time.perf_counter() + TIME_SLICE_S
         for obj in clouds:
             self._draw_cloud(obj, context.region_data, context.region.height, solid, end)
         gpu.state.program_point_size_set(False)
@@ -161,7 +161,7 @@ class PointPainter:
 
     def read_on(self) -> float | None:
         """Carry on with what no drawing has finished, a moment at a time, then have the viewports drawn. Called by the pump."""
-        end = time.perf_counter() + _SECONDS_AT_ONCE
+        end = time.perf_counter() + TIME_SLICE_S
         for cloud in self._clouds.values():
             if cloud.reading is not None and time.perf_counter() < end:
                 cloud.carry_on(end)

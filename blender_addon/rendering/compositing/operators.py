@@ -7,7 +7,6 @@ import bpy
 from image_to_3d.core import ImageTo3DError
 
 from ...ui.reporting import refuse
-from ...ui.widgets import Sidebar, lines
 from . import setup
 
 
@@ -50,34 +49,7 @@ class IMAGE_TO_3D_OT_remove_final_picture(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class IMAGE_TO_3D_PT_final_picture(Sidebar, bpy.types.Panel):
-    """Objects and splats in one picture."""
-
-    bl_label = "Final Picture"
-    bl_idname = "IMAGE_TO_3D_PT_final_picture"
-    bl_parent_id = "IMAGE_TO_3D_PT_film"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
-        layout = self.layout
-        if bpy.app.version < setup.FIRST_VERSION:
-            lines(layout, context, "Objects and splats in one picture need Blender 4.5 or later.", "ERROR")
-            return
-        if not setup.is_set_up(context.scene):
-            layout.operator("image_to_3d.set_up_final_picture", icon="RENDER_STILL")
-            return
-        lines(layout, context, "F12 renders objects and splats together.", "CHECKMARK")
-        if (context.scene.render.engine == "CYCLES") != (context.scene.image_to_3d.final.light is None):
-            lines(layout, context, "Another render engine was chosen: set up again, or shadows are missing.", "ERROR")
-        layout.prop(context.scene.image_to_3d.render, "eps2d")
-        row = layout.row(align=True)
-        row.operator("image_to_3d.set_up_final_picture", text="Set Up Again", icon="FILE_REFRESH")
-        row.operator("image_to_3d.remove_final_picture", text="Remove", icon="X")
-
-
 CLASSES = (
     IMAGE_TO_3D_OT_set_up_final_picture,
     IMAGE_TO_3D_OT_remove_final_picture,
-    IMAGE_TO_3D_PT_final_picture,
 )

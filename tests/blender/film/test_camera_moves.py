@@ -233,6 +233,13 @@ def test_the_safe_zone_is_shown_warns_and_goes(room, addon, panel) -> None:
     assert zones.zone_object(room.root) is None and zones.excess(scene) is None
 
 
+def test_the_safe_zone_of_a_photo_that_is_renamed_meanwhile_is_shown(room, addon, panel) -> None:
+    assert bpy.ops.image_to_3d.show_safe_zone() == {"FINISHED"}
+    room.root.name = "Another name"
+    panel.finish()
+    assert panel.session.failure is None and addon.film.safe_zone.zone_object(room.root) is not None
+
+
 def test_how_far_outside_is_said_in_the_scenes_size_and_units(room, addon, panel) -> None:
     zones, scene, root = addon.film.safe_zone, bpy.context.scene, room.root
     bpy.ops.image_to_3d.show_safe_zone()
