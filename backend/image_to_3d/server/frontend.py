@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgpack
 import psutil
 import zmq
 
@@ -35,17 +34,18 @@ from ..protocol.messages import (
     UploadScene,
     Welcome,
 )
-from ..protocol.schema import to_plain
 from ..protocol.wire import WireError, decode_request
+from .background import BackgroundThread
 from .introduction import auto_engine, engine_messages
 from .listening import Listener
 from .malloc_trim import release_free_memory
 from .photo_jobs import PhotoJobs
 from .pictures import Pictures
-from .replies import FileSharers, ReplySocket
-from .scenes import DEFAULT_BUDGET_BYTES, Scene, SceneStore, content_id
+from .replies import FileSharers, ReplySocket, reply_to_mistake
+from .scenes import DEFAULT_BUDGET_BYTES, SceneStore
 from .shared_folder import SharedFolder
 from .sockets import LOOPBACK, key_of
+from .uploads import SceneUploads
 from .workers import inference, rendering
 from .workers.channel import MessageKind, split_key
 from .workers.handle import DEAD, WorkerProcess
@@ -116,14 +116,19 @@ class Frontend:
         self._rendering = WorkerProcess(
             "rendering", rendering.worker_main, (shared, self.options.make_renderer), context, EVENTS
         )
+        self._background = BackgroundThread(context)
         self._pictures = Pictures(self._rendering, self._folder, self._scenes, self._frames)
         self._photos = PhotoJobs(
             self._inference,
             self._folder,
             self._scenes,
             self._control,
+            self._background,
             on_scene=self._pictures.start_worker,
             on_client_gone=self._forget_client,
+        )
+        self._uploads = SceneUploads(
+            self._background, self._folder, self._scenes, self._control, on_scene=self._pictures.start_worker
         )
         self._engines = EnginePool(self.options.engine)  # asked about, never used: this process does not compute
         self._started = self._idle_since = self._photo_at = time.monotonic()
@@ -136,7 +141,7 @@ class Frontend:
         """Serve until :meth:`stop`, a ``shutdown`` request, or nobody has needed the backend for long enough."""
         listener = self._listener
         poller = zmq.Poller()
-        for socket in (listener.control, listener.frames, *listener.monitors, self._events):
+        for socket in (listener.control, listener.frames, *listener.monitors, self._events, self._background.done):
             poller.register(socket, zmq.POLLIN)
         next_check = 0.0
         try:
@@ -147,6 +152,8 @@ class Frontend:
                 ready = dict(poller.poll(int(HOUSEKEEPING_SECONDS * 1000)))
                 if self._events in ready:
                     self._on_worker_event(self._events.recv_multipart())
+                if self._background.done in ready:
+                    self._background.collect()
                 for socket, replies in ((listener.control, self._control), (listener.frames, self._frames)):
                     if socket in ready:
                         self._handled += 1
@@ -168,8 +175,11 @@ class Frontend:
         leaving = ImageTo3DError(
             ErrorCode.SHUTTING_DOWN, "The backend is stopping.", "Start it again and repeat the request."
         )
+        self._background.close()
         for job in self._photos.pending():
             self._control.error(job.client, job.message_id, leaving)
+        for upload in self._uploads.pending():
+            self._control.error(upload.client, upload.message_id, leaving)
         for picture in self._pictures.pending():
             self._frames.error(picture.client, picture.message_id, leaving)
         workers = (self._inference, self._rendering)
@@ -251,14 +261,8 @@ class Frontend:
                 self._handle_preview(client, message_id, request, frames)
         except WireError as error:
             replies.error(client, error.request_id, error)
-        except ImageTo3DError as error:
-            replies.error(client, message_id, error)
-        except Exception:
-            log.exception("a request failed")
-            mistake = ImageTo3DError(
-                ErrorCode.INTERNAL, "The backend made a mistake.", "Its log has the details; please report it."
-            )
-            replies.error(client, message_id, mistake)
+        except Exception as error:
+            replies.error(client, message_id, reply_to_mistake(error))
 
     def _handle(self, client: bytes, key: str, message_id: int, request: Message, frames: Sequence[Any]) -> None:
         reply: Message = Accepted()
@@ -270,7 +274,8 @@ class Frontend:
         elif isinstance(request, Cancel):
             self._photos.cancel(client, request.job)
         elif isinstance(request, UploadScene):
-            reply = Accepted(scene=self._upload(request, frames))
+            self._uploads.accept(client, message_id, request, frames)
+            return
         elif isinstance(request, DropScene):
             self._scenes.drop(request.scene)
         elif isinstance(request, Status):
@@ -344,23 +349,6 @@ class Frontend:
             "scenes": {"count": len(self._scenes), "bytes": self._scenes.bytes},
         }
 
-    def _upload(self, request: UploadScene, frames: Sequence[Any]) -> str:
-        arrays = (request.positions, request.scales, request.rotations, request.colours, request.opacities)
-        if len(set(map(len, arrays))) > 1:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "The arrays of the scene differ in length.",
-                "Give every Gaussian all its values.",
-            )
-        scene = content_id([msgpack.packb(to_plain(request)), *frames[1:]])
-        if scene in self._scenes:
-            self._scenes.get(scene)
-        else:
-            name = self._folder.write(frames[1:])
-            self._scenes.put(Scene(scene, name, bytes(frames[0]), sum(map(len, frames[1:]))))
-        self._pictures.start_worker()
-        return scene
-
     # --- workers --------------------------------------------------------------------------------------------------------
 
     def _on_worker_event(self, parts: list[bytes]) -> None:
@@ -369,6 +357,14 @@ class Frontend:
         work: PhotoJobs | Pictures = self._photos if worker is self._inference else self._pictures
         if generation != worker.generation:
             return
+        try:
+            self._on_event_of(worker, work, kind, frames)
+            self._photos.run_next()
+            self._pictures.draw_next()
+        except Exception:  # whatever is wrong with one event, the others must be heard
+            log.exception("an event of the %s worker failed", name)
+
+    def _on_event_of(self, worker: WorkerProcess, work: PhotoJobs | Pictures, kind: bytes, frames: list[bytes]) -> None:
         if kind == DEAD:
             worker.on_death()
             work.on_death()
@@ -378,7 +374,7 @@ class Frontend:
         elif kind == MessageKind.FACTS.value:
             worker.on_facts(frames[0])
         elif kind == MessageKind.LOG.value:
-            log.log(int(frames[0]), "%s worker: %s", name, frames[1].decode("utf-8", "replace"))
+            log.log(int(frames[0]), "%s worker: %s", worker.name, frames[1].decode("utf-8", "replace"))
         elif kind == MessageKind.PROGRESS.value:
             self._photos.on_progress(*split_key(frames))
         else:
@@ -386,5 +382,3 @@ class Frontend:
                 worker.on_final_reply()
             key, (header,) = split_key(frames)
             work.on_reply(key, header)
-        self._photos.run_next()
-        self._pictures.draw_next()

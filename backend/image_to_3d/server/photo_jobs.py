@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -14,8 +15,9 @@ from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 from ..protocol.mapped_files import new_name
 from ..protocol.messages import Accepted, ProgressReport, Result
 from ..protocol.wire import decode_reply, frames_from_file, point_to_file
+from .background import BackgroundThread
 from .jobs import Job, JobQueue
-from .replies import ReplySocket
+from .replies import ReplySocket, reply_to_mistake
 from .scenes import Scene, SceneStore
 from .shared_folder import SharedFolder
 from .workers.channel import MessageKind, number
@@ -34,6 +36,7 @@ class PhotoJobs:
         folder: where arrays lie.
         scenes: where results become resident.
         replies: to the clients.
+        background: writes the arrays of requests.
         on_scene: called when a result has reached its client.
         on_client_gone: called with the routing id of a client that cannot be reached any more.
 
@@ -47,10 +50,12 @@ class PhotoJobs:
         folder: SharedFolder,
         scenes: SceneStore,
         replies: ReplySocket,
+        background: BackgroundThread,
         on_scene: Callable[[], None],
         on_client_gone: Callable[[bytes], None],
     ) -> None:
         self._worker, self._folder, self._scenes, self._replies = worker, folder, scenes, replies
+        self._background = background
         self._on_scene, self._on_client_gone = on_scene, on_client_gone
         self._queue = JobQueue()
         self._keys = itertools.count(1)
@@ -78,19 +83,43 @@ class PhotoJobs:
         self.run_next()
 
     def run_next(self) -> None:
-        """Hand the next job to the worker if it is free."""
-        while self.running is None and self._worker.ready and (job := self._queue.pop()) is not None:
-            header = bytes(job.frames[0])
-            try:
-                if len(job.frames) > 1:
-                    job.input = self._folder.write(job.frames[1:])
-                    header = point_to_file(header, job.input)
-            except ImageTo3DError as error:
-                self._replies.error(job.client, job.message_id, error)
-                continue
-            job.output, job.stage, job.frames = new_name(), "starting", []
-            self.running = job
-            self._worker.send(MessageKind.RUN, number(job.key), job.output.encode(), header)
+        """Take the next job if the worker is free; it gets it when the arrays of the request lie in a file."""
+        job = self._queue.pop() if self.running is None and self._worker.ready else None
+        if job is None:
+            return
+        job.output, job.stage = new_name(), "starting"
+        self.running = job
+        if len(job.frames) == 1:
+            self._hand_over(job)
+            return
+        self._background.run(
+            partial(self._folder.write, job.frames[1:]),
+            then=partial(self._on_written, job),
+            failed=partial(self._on_not_written, job),
+        )
+
+    def _on_written(self, job: Job, name: str) -> None:
+        job.input = name
+        if self.running is not job:  # the worker died meanwhile
+            self._folder.delete(name)
+        elif job.cancelled_at is not None:
+            self._folder.delete(name)
+            self._on_not_written(job, Cancelled())
+        else:
+            self._hand_over(job)
+
+    def _on_not_written(self, job: Job, error: Exception) -> None:
+        if self.running is job:
+            self.running = None
+            self._replies.error(job.client, job.message_id, reply_to_mistake(error))
+            self.run_next()
+
+    def _hand_over(self, job: Job) -> None:
+        header = bytes(job.frames[0])
+        if job.input:
+            header = point_to_file(header, job.input)
+        job.frames = []
+        self._worker.send(MessageKind.RUN, number(job.key), job.output.encode(), header)
 
     def cancel(self, client: bytes, message_id: int) -> None:
         """Stop what a client asked for under this id; unknown ids are fine."""
@@ -112,7 +141,8 @@ class PhotoJobs:
         job = self.running
         if job is not None and job.cancelled_at is None:
             job.cancelled_at = time.monotonic()
-            self._worker.send(MessageKind.CANCEL, number(job.key))
+            if not job.frames:  # the worker has it
+                self._worker.send(MessageKind.CANCEL, number(job.key))
 
     def report(self) -> None:
         """Tell every client where its jobs are; who cannot be reached is gone."""
@@ -169,12 +199,19 @@ class PhotoJobs:
             if not self._replies.send(job.client, [header]):
                 self._on_client_gone(job.client)
             return
+        try:
+            self._deliver(job, header)
+        except Exception as error:  # above all OSError: the file is gone, as when the system cleans up behind a logout
+            self._scenes.drop(job.output)
+            self._replies.error(job.client, job.message_id, reply_to_mistake(error))
+
+    def _deliver(self, job: Job, header: bytes) -> None:
         size = sum(map(len, frames_from_file(header, self._folder.open(job.output))[1:]))
         self._scenes.put(Scene(job.output, job.output, header, size))
         if self._replies.send_with_file(job.client, header, job.output):
             self._on_scene()
         else:
-            log.info("the client of job %d is gone or does not read", key)
+            log.info("the client of job %d is gone or does not read", job.key)
             self._scenes.drop(job.output)
             self._on_client_gone(job.client)
 

@@ -14,7 +14,7 @@ from ..core.errors import ErrorCode, ImageTo3DError
 from ..protocol.mapped_files import new_name
 from ..protocol.messages import CodedFrame, Frame, LinearFrame, Render
 from .jobs import RenderJob, RenderQueue
-from .replies import ReplySocket
+from .replies import ReplySocket, reply_to_mistake
 from .scenes import SceneStore
 from .shared_folder import SharedFolder
 from .workers.channel import MessageKind, number
@@ -109,7 +109,10 @@ class Pictures:
         if msgpack.unpackb(header)["t"] not in (Frame.TYPE, CodedFrame.TYPE, LinearFrame.TYPE):
             self._replies.send(job.client, [header])
             return
-        self._replies.send_with_file(job.client, header, job.output)
+        try:
+            self._replies.send_with_file(job.client, header, job.output)
+        except Exception as error:  # above all OSError: the file is gone
+            self._replies.error(job.client, job.message_id, reply_to_mistake(error))
         files = self._files.setdefault(job.client, deque())
         files.append((time.monotonic(), job.output))
         if len(files) > FRAME_FILES_PER_CLIENT:

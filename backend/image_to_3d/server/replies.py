@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import zmq
 
-from ..core.errors import ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError
 from ..protocol.messages import ErrorReply, Message
 from ..protocol.wire import encode, frames_from_file, point_to_file
 from .shared_folder import SharedFolder
 
 MAX_REMEMBERED_CLIENTS = 4096
+
+log = logging.getLogger(__name__)
+
+
+def reply_to_mistake(error: Exception) -> ImageTo3DError:
+    """The error to reply for an exception: itself if it has words for a person; any other is logged with its traceback."""
+    if isinstance(error, ImageTo3DError):
+        return error
+    log.error("a request failed", exc_info=error)
+    return ImageTo3DError(
+        ErrorCode.INTERNAL, "The backend made a mistake.", "Its log has the details; please report it."
+    )
 
 
 class FileSharers:
