@@ -82,7 +82,6 @@ class IMAGE_TO_3D_OT_remove_crop_box(Edits, bpy.types.Operator):
     bl_label = "Remove Crop Box"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove it."""
         root = shown_root(context)
         edits.remove_box(root)
         context.view_layer.objects.active = root
@@ -107,7 +106,6 @@ class IMAGE_TO_3D_OT_select_all_points(Edits, bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Select."""
         points = roles.points_of(shown_root(context))
         kept = edits.kept(points)
         chosen = {"SELECT": kept, "DESELECT": np.zeros_like(kept), "INVERT": kept & ~edits.selection(points)}
@@ -125,13 +123,11 @@ class IMAGE_TO_3D_OT_remove_points(Edits, bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
-        """Of either button."""
         if properties.others:
             return tip_("Remove what is not selected, and keep the selected")
         return ""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Mark the points."""
         root = shown_root(context)
         points = roles.points_of(root)
         kept = edits.kept(points)
@@ -183,7 +179,6 @@ class IMAGE_TO_3D_OT_restore_all(Edits, bpy.types.Operator):
     bl_label = "Restore All"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Forget all edits."""
         root = shown_root(context)
         edits.restore(root)
         if context.view_layer.objects.active is None:

@@ -20,12 +20,10 @@ class IMAGE_TO_3D_PT_edit(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with points."""
         root = shown_root(context)
         return root is not None and roles.points_of(root) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         settings = shown_root(context).image_to_3d.editing
         _draw_crop(layout, settings)

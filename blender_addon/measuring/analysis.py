@@ -49,7 +49,7 @@ class Analysis:
     metric: bool
 
     def with_up(self, up: NDArray[np.float64], sd_deg: float) -> Gravity:
-        """The planes as a person stood them: ``up`` (3,) against gravity, ``sd_deg`` its standard deviation."""
+        """The planes as a person levelled them: ``up`` (3,) against gravity, ``sd_deg`` its standard deviation."""
         pitch, roll = camera_angles(up)
         return Gravity(up, sd_deg, pitch, roll, tuple(classify(self.planes, up, self.grid)), 1.0)
 

@@ -36,7 +36,6 @@ class IMAGE_TO_3D_PT_measure(Sidebar, bpy.types.Panel):
         return root is not None and stored_cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         root = shown_or_only_root(context)
         try:
@@ -109,7 +108,6 @@ class IMAGE_TO_3D_PT_rulers(Sidebar, bpy.types.Panel):
         return IMAGE_TO_3D_PT_measure.poll(context)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout, root = self.layout, shown_or_only_root(context)
         found = rulers.all_of(context.scene)
         if not found:

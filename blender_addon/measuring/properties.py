@@ -64,7 +64,7 @@ class Calibration(bpy.types.PropertyGroup):
 
 
 class Levelling(bpy.types.PropertyGroup):
-    """How a root was stood on its floor, and how it stood before.
+    """How a root was levelled, and how it was turned before.
 
     Attributes:
         levelled: whether it was.

@@ -12,7 +12,7 @@ from .calibration import logic as calibration
 from .levelling import logic as levelling
 
 
-def measured_of(root: bpy.types.Object) -> MeasurementState | None:
+def measurement_state(root: bpy.types.Object) -> MeasurementState | None:
     """What has to be done again when a photo is made anew; None if nothing was measured."""
     state = root.image_to_3d.calibration
     request = levelling.level_request_of(root)
@@ -33,11 +33,11 @@ def _after_update(scene: bpy.types.Scene, root: bpy.types.Object, reapplied: Rea
 
 def on_register() -> None:
     """Be asked and told."""
-    update_hooks.before_update.append(measured_of)
+    update_hooks.before_update.append(measurement_state)
     update_hooks.after_update.append(_after_update)
 
 
 def on_unregister() -> None:
     """Undo :func:`on_register`."""
-    update_hooks.before_update.remove(measured_of)
+    update_hooks.before_update.remove(measurement_state)
     update_hooks.after_update.remove(_after_update)

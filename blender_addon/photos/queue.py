@@ -193,7 +193,7 @@ class PhotoQueue:
     def _start(self, job: PhotoJob) -> None:
         root = job.find_root(bpy.data.objects)
         if root is not None:
-            job.measured = update_hooks.measured_of(root)
+            job.measured = update_hooks.measurement_state(root)
         job.stage, job.started = "read", time.monotonic()
 
         def on_start() -> None:

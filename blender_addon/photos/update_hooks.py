@@ -18,7 +18,7 @@ after_update: list[Callable[[bpy.types.Scene, bpy.types.Object, Reapplied | None
 there before."""
 
 
-def measured_of(root: bpy.types.Object) -> MeasurementState | None:
+def measurement_state(root: bpy.types.Object) -> MeasurementState | None:
     """What was measured in a photo that is about to be made anew."""
     return next((found for remember in before_update if (found := remember(root)) is not None), None)
 

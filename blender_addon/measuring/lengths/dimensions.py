@@ -42,7 +42,7 @@ def refresh(root: bpy.types.Object, scene: bpy.types.Scene) -> None:
 
 
 def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-    """Measure all dimensions of a photo anew whose points have changed: made anew, or bent by a calibration.
+    """Measure all dimensions of a photo anew whose points have changed: made anew, or shifted by a calibration.
 
     Those of the room are found again, single lengths by their anchors; a laser and what cannot be found stay where they are.
 

@@ -90,7 +90,6 @@ class IMAGE_TO_3D_OT_remove_dimensions(OnPhoto, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete them."""
         every = list(dimension_objects.of(shown_or_only_root(context)))
         for obj in [o for o in every if o.select_get()] or every:
             dimension_objects.remove(obj)
@@ -124,7 +123,6 @@ class IMAGE_TO_3D_OT_laser(OnPhoto, PicksPoints, bpy.types.Operator):
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Measure from the place given."""
         place, directions, keep = np.array(self.points), self.directions, self.keep
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:

@@ -43,7 +43,6 @@ class IMAGE_TO_3D_PT_dimensions(Sidebar, bpy.types.Panel):
         return root is not None and stored_cloud.measurable(root)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         root = shown_root(context)
         column = layout.column(align=True)

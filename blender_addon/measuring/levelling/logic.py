@@ -50,7 +50,7 @@ def reapply(root: bpy.types.Object, levelling: core.Levelling) -> None:
 
 
 def apply(root: bpy.types.Object, levelling: core.Levelling, points: Sequence[Anchor] = ()) -> None:
-    """Stand a root as a levelling says, and remember how it stood.
+    """Level a root, and remember how it was turned before.
 
     Args:
         root: of the photo; its ``matrix_world`` is up to date.

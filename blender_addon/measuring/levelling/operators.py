@@ -81,7 +81,6 @@ class IMAGE_TO_3D_OT_unlevel(bpy.types.Operator):
         return root is not None and root.image_to_3d.levelling.levelled
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Turn it back."""
         context.view_layer.update()
         logic.remove(shown_or_only_root(context))
         return {"FINISHED"}

@@ -120,7 +120,6 @@ class IMAGE_TO_3D_OT_export_planes(OnPhoto, bpy.types.Operator, ExportHelper):
     filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write it."""
         table = report.rows(shown_or_only_root(context))
         if not table:
             self.report({"WARNING"}, "There are no planes to save yet.")
