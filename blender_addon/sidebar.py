@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface_
 from bpy.app.translations import pgettext_n as n_
 
+from image_to_3d.catalogue import better_engine
 from image_to_3d.core import ErrorCode
 
 from .backend import recovery
@@ -147,8 +148,7 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
         accuracy.draw(layout, context, root)
         for warning in outcome.warnings.splitlines():
             warn(layout, context, warning)
-        if outcome.engine == "lite":
-            _offer_sharp(layout)
+        _offer_better_engine(layout, outcome.engine)
         layout.row().prop(root.image_to_3d, "display", expand=True)
         layout.prop(root.image_to_3d, "viewport_share", slider=True)
         if root.image_to_3d.viewport_share < 1.0 and display.drawn_by_software():
@@ -187,11 +187,13 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
         layout.operator("image_to_3d.edit_recipe", text="Copy to New Photo", icon="COPYDOWN")
 
 
-def _offer_sharp(layout: bpy.types.UILayout) -> None:
+def _offer_better_engine(layout: bpy.types.UILayout, engine: str) -> None:
     """The button for what the warning of the built-in engine recommends, where its weights are missing."""
-    welcome = of(Connection).welcome
-    if welcome is not None and any(e.name == "sharp" and recovery.can_fetch(e) for e in welcome.engines):
-        draw_buttons(layout, (recovery.weights("sharp"),))
+    better, welcome = better_engine(engine), of(Connection).welcome
+    if better is None or welcome is None:
+        return
+    if any(state.name == better.name and recovery.can_fetch(state) for state in welcome.engines):
+        draw_buttons(layout, (recovery.weights(better.name),))
 
 
 def _product(lengths: list[str]) -> str:

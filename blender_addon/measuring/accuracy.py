@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
+from ..backend import engine_catalogue
 from ..ui.widgets import lines
 from . import stored_cloud
 from .scale import scale_of_photo
@@ -36,7 +37,7 @@ def sentence(context: bpy.types.Context, root: bpy.types.Object) -> tuple[str, b
         return iface_(
             "Size: not metric, right only up to one factor. Calibrate with a known length under Measure."
         ), False
-    if outcome.engine == "depth-map":
+    if engine_catalogue.needs_depth(outcome.engine):
         return iface_("Size: as the depth file has it, taken for ± {percent:.0f} %.").format(percent=percent), True
     template = iface_(
         "Size: {engine}'s estimate from one picture, ± {percent:.0f} %. Calibrate with a known length under Measure."

@@ -8,6 +8,7 @@ from typing import Literal
 
 import bpy
 
+from ..backend import engine_catalogue
 from .properties import Recipe
 
 MAX_GAUSSIANS = {"FULL": None, "HALF": 590_000, "QUARTER": 295_000}
@@ -73,5 +74,5 @@ def image_named(name: str) -> bpy.types.Image | None:
 
 def for_another_photo(stored: RecipeValues) -> RecipeValues:
     """The same where another photo is chosen: depth file and mask belong to one photo."""
-    engine = "auto" if stored.engine == "depth-map" else stored.engine
+    engine = "auto" if engine_catalogue.needs_depth(stored.engine) else stored.engine
     return replace(stored, depth_path="", mask="", engine=engine)

@@ -55,6 +55,7 @@ def test_a_sentence_with_values_is_found_by_its_template(addon) -> None:
 
 def test_every_stage_of_the_backend_is_translated(addon, monkeypatch) -> None:
     assert addon.photos.job.stage_text("waiting, 2 before this") == "Waiting, 2 before this"
+    assert addon.photos.job.stage_text("building gsplat on the GPU") == "Building gsplat on the GPU"
     monkeypatch.setattr(addon.translations, "sentence", lambda text: translated(addon, text))
     assert addon.photos.job.stage_text("waiting, 2 before this") == "正在等待，前面还有 2 个"
     for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack"):

@@ -14,6 +14,8 @@ from image_to_3d.catalogue import ENGINES, EngineInfo, automatic_order, owner_of
 from image_to_3d.cli import build_parser, main
 from image_to_3d.engines import registry
 from image_to_3d.engines.base import EngineOptions
+from image_to_3d.engines.pool import EnginePool
+from image_to_3d.server.introduction import auto_engine, engine_messages
 
 ENGINE = '''
 """An engine that lives in one folder."""
@@ -67,6 +69,10 @@ def test_a_new_engine_is_one_folder_and_one_row(flat: EngineInfo, sample: Path, 
     assert registry.resolve("auto") == "flat" and registry.resolve("auto", has_depth=True) == "depth-map"
     assert registry.create_engine("flat", EngineOptions()).info is flat
     assert scale_sd("flat", True) == 0.2
+    pool = EnginePool()
+    said = next(state for state in engine_messages(pool) if state.name == "flat")
+    assert (said.title, said.rights, said.state) == ("Flat", "Free to use", "ready")
+    assert auto_engine(pool, has_depth=False) == "flat" and auto_engine(pool, has_depth=True) == "depth-map"
     with pytest.raises(SystemExit):
         build_parser().parse_args(["predict", "--help"])
     assert "flat" in capsys.readouterr().out
@@ -96,6 +102,12 @@ def test_automatic_takes_the_best_and_a_checkpoint_belongs_to_one() -> None:
     assert [info.name for info in automatic_order(False)] == ["sharp", "lite"]
     assert [info.name for info in automatic_order(True)] == ["depth-map"]
     assert owner_of_checkpoint("auto") == "sharp" and owner_of_checkpoint("dpt-large") == "dpt-large"
+
+
+def test_what_to_recommend_to_whom() -> None:
+    better = catalogue.better_engine("lite")
+    assert better is not None and better.name == "sharp"
+    assert all(catalogue.better_engine(name) is None for name in ("sharp", "depth-map", "dpt-large", "from elsewhere"))
 
 
 def test_scales_of_engines_that_are_not_known_here() -> None:

@@ -135,7 +135,7 @@ def test_consent_to_other_terms_is_none(consent: None, monkeypatch: pytest.Monke
 def test_terms_are_shown_before_anything_is_asked(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     main(["weights", "fetch", "sharp"])
     shown = capsys.readouterr().err
-    assert "non-commercial" in shown and "redistribut" not in shown and weights.APPLE_RESEARCH.url in shown
+    assert "non-commercial" in shown and "redistribut" not in shown and weights.WEIGHTS["sharp"].licence.url in shown
 
 
 def test_a_fetched_file_is_whole_checked_and_hashed(server: Server, consent: None) -> None:

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from typing import Any
 
+from ..catalogue import owner_of_checkpoint
 from ..core.errors import ErrorCode, ImageTo3DError
 from ..engines import weights
 from .progress import ProgressLine, RawProgress
@@ -71,7 +72,7 @@ def describe(name: str, given: str | None = None) -> dict[str, Any]:
 
 def _list(args: argparse.Namespace) -> int:
     for name in weights.WEIGHTS:
-        row = describe(name, args.checkpoint if name == "sharp" else None)
+        row = describe(name, args.checkpoint if name == owner_of_checkpoint("auto") else None)
         if args.json:
             print(json.dumps(row))
             continue

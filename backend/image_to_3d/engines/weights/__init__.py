@@ -11,11 +11,9 @@ from .consent import consent_record, needs_consent, record_consent
 from .download import OnBytes, fetch, remove
 from .locate import Found, Origin, State, find, folder, state, torch_hub_folder
 from .records import FileRecord, recorded, sha256
-from .table import APPLE_RESEARCH, MIT, WEIGHTS, Licence, WeightsFile, lookup
+from .table import WEIGHTS, Licence, WeightsFile, lookup
 
 __all__ = [
-    "APPLE_RESEARCH",
-    "MIT",
     "WEIGHTS",
     "FileRecord",
     "Found",
