@@ -6,6 +6,7 @@ the view can be turned. However it ends, nothing of it stays: no drawing, no tex
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ import bpy
 from bpy_extras import view3d_utils
 from mathutils import Vector
 
-from ..runtime import session_uids
+from ..runtime import objects, session_uids
+from ..runtime.objects import of
 
 NAVIGATION = frozenset(
     [
@@ -53,6 +55,37 @@ class View:
         """Origin and direction, in the world, of what is seen under the mouse."""
         origin = view3d_utils.region_2d_to_origin_3d(self.region, self.data, self.at)
         return origin, view3d_utils.region_2d_to_vector_3d(self.region, self.data, self.at)
+
+
+class Traces:
+    """What running tools show: taken away with the tool, or when the extension is switched off, of which Blender tells no tool."""
+
+    def __init__(self) -> None:
+        self._workspaces: dict[object, int] = {}  # of each drawing: where its text stands
+
+    def add(self, draw: Callable[[], None], kind: str, workspace: bpy.types.WorkSpace) -> object:
+        """Have viewports call ``draw``; gives what :meth:`remove` wants."""
+        drawing = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", kind)
+        self._workspaces[drawing] = workspace.session_uid
+        return drawing
+
+    def remove(self, drawing: object) -> None:
+        """Take away the drawing and the text."""
+        uid = self._workspaces.pop(drawing, None)
+        if uid is None:
+            return
+        bpy.types.SpaceView3D.draw_handler_remove(drawing, "WINDOW")
+        workspace = session_uids.find(bpy.data.workspaces, uid)  # perhaps another one is shown by now
+        if workspace is not None:
+            workspace.status_text_set(None)
+
+    def close(self) -> None:
+        """Take away everything."""
+        if self._workspaces:
+            for window in bpy.context.window_manager.windows:
+                window.cursor_modal_restore()
+        for drawing in list(self._workspaces):
+            self.remove(drawing)
 
 
 class ViewportTool:
@@ -101,10 +134,9 @@ class ViewportTool:
         """Wait for the mouse in the viewport of ``context``; what ``invoke`` returns."""
         self._running = True
         self._viewport = context.area.as_pointer()
-        self._workspace = context.workspace.session_uid
         self._held = 0  # the region of a drag, by its address: it may be freed before the next event
         self._over = False
-        self._drawing = bpy.types.SpaceView3D.draw_handler_add(self._on_draw, (), "WINDOW", self.PAINTS)
+        self._drawing = of(Traces).add(self._on_draw, self.PAINTS, context.workspace)
         context.window_manager.modal_handler_add(self)
         self.say(context)
         return {"RUNNING_MODAL"}
@@ -136,11 +168,9 @@ class ViewportTool:
         if not self._running:
             return
         self._running = False
-        bpy.types.SpaceView3D.draw_handler_remove(self._drawing, "WINDOW")
+        if objects.running():
+            of(Traces).remove(self._drawing)
         self._point_at(context, False)
-        workspace = session_uids.find(bpy.data.workspaces, self._workspace)  # perhaps another one is shown by now
-        if workspace is not None:
-            workspace.status_text_set(None)
         if context.area is not None:
             context.area.tag_redraw()
 

@@ -181,6 +181,13 @@ def test_a_window_that_closes_or_another_file_leaves_nothing(make, context) -> N
     tool.cancel(context)  # told twice
 
 
+def test_nothing_is_left_when_the_extension_is_switched_off_meanwhile(make, context, addon) -> None:
+    tool = make()
+    addon.runtime.objects.of(addon.ui.modal.Traces).close()
+    assert_nothing_is_left(tool, context)
+    assert tool.modal(context, event("ESC")) == CANCELLED
+
+
 def test_a_fault_leaves_nothing(make, context) -> None:
     tool = make()
     tool.pressed = lambda *_: 1 / 0
