@@ -94,7 +94,7 @@ class PhotoJob:
 
     Attributes:
         recipe: that it was started with.
-        scene: name of the scene it goes to.
+        scene: ``session_uid`` of the scene it goes to.
         metres_per_unit: of that scene when it was started.
         source: the photo.
         fields: of the message to the backend, but for the files.
@@ -111,7 +111,7 @@ class PhotoJob:
     """
 
     recipe: RecipeValues
-    scene: str
+    scene: int
     metres_per_unit: float
     source: PhotoSource
     fields: dict[str, Any] = field(default_factory=dict)

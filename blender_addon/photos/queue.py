@@ -22,7 +22,7 @@ from image_to_3d.protocol.messages import ProgressReport
 
 from ..backend import recovery, settings
 from ..backend.connection import Asker, Connection
-from ..runtime import objects
+from ..runtime import objects, session_uids
 from ..runtime.main_thread import SlicedRunner, Steps
 from ..runtime.notices import Notices
 from ..runtime.objects import of
@@ -79,7 +79,7 @@ class PhotoQueue:
         scene = context.scene
         job = PhotoJob(
             recipe=stored,
-            scene=scene.name,
+            scene=scene.session_uid,
             metres_per_unit=scene.unit_settings.scale_length,
             source=photo_source.from_stored(stored),
             fields=_request_fields(context, stored),
@@ -105,7 +105,7 @@ class PhotoQueue:
         }
         job = DepthMapJob(
             recipe=stored,
-            scene=context.scene.name,
+            scene=context.scene.session_uid,
             metres_per_unit=context.scene.unit_settings.scale_length,
             source=photo_source.from_stored(stored),
             fields=fields,
@@ -241,7 +241,7 @@ class PhotoQueue:
             bpy.ops.ed.undo_push(message="Depth Map")
             return
         drafted = yield from draft.in_steps(prepared.photo)
-        scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
+        scene = session_uids.find(bpy.data.scenes, job.scene) or bpy.context.scene
         root = job.find_root(scene.objects)
         built = build.place(scene, replace(prepared.photo, seconds=job.elapsed), drafted, root)
         update_hooks.tell(scene, built.root, prepared.reapplied, updated=root is not None)

@@ -15,6 +15,7 @@ from image_to_3d.io.gaussian_files import read_scene, write_scene
 from image_to_3d.protocol.messages import Result, cloud_fields
 
 from ..measuring import stored_cloud as photo_points
+from ..runtime import session_uids
 from ..runtime.main_thread import SlicedRunner, Steps
 from ..runtime.notices import Notices
 from ..runtime.objects import of
@@ -32,7 +33,7 @@ SOURCE = "splat files"
 def load(context: bpy.types.Context, path: Path) -> None:
     """Import a file; the objects come when it is read."""
     scene = context.scene
-    scene_name, metres_per_unit = scene.name, scene.unit_settings.scale_length
+    scene_uid, metres_per_unit = scene.session_uid, scene.unit_settings.scale_length
     # What a person chose for photos holds here too, but for the photo.
     recipe = recipes.values(scene.image_to_3d.recipe).of_gaussians()
 
@@ -46,7 +47,7 @@ def load(context: bpy.types.Context, path: Path) -> None:
 
     def into_scene(photo: PhotoResult) -> Steps:
         drafted = yield from draft.in_steps(photo)
-        target = bpy.data.scenes.get(scene_name) or bpy.context.scene
+        target = session_uids.find(bpy.data.scenes, scene_uid) or bpy.context.scene
         built = build.place(target, photo, drafted)
         of(LastResult).uid = built.root.session_uid
         yield

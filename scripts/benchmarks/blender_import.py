@@ -106,7 +106,7 @@ def _inside_blender(extension: str) -> dict[str, Any]:
         current, scene = RunningExtension(addon), bpy.context.scene
         for which in steps:
             job = addon.photos.job.PhotoJob(
-                values(scene.image_to_3d.recipe), scene.name, 1.0, PhotoSource("photo.jpg", path=SAMPLE)
+                values(scene.image_to_3d.recipe), scene.session_uid, 1.0, PhotoSource("photo.jpg", path=SAMPLE)
             )
             start = time.perf_counter()
             job.prepared = job.prepare(result)

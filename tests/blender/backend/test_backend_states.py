@@ -429,7 +429,7 @@ def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
 
     recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
-    job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.name, 1.0, source)
+    job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.session_uid, 1.0, source)
     RunningExtension(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
     said = shown(quiet, job.failure)
     assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number

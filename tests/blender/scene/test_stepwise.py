@@ -36,7 +36,7 @@ def arrived(addon):
     )
     recipe = addon.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = addon.scene.photo_source.PhotoSource("wall.jpg", path=SAMPLE / "photo.jpg")
-    job = addon.photos.job.PhotoJob(recipe, bpy.context.scene.name, 1.0, source)
+    job = addon.photos.job.PhotoJob(recipe, bpy.context.scene.session_uid, 1.0, source)
     job.stage, job.prepared = "build", job.prepare(Result(**cloud_fields(cloud)))
     return job
 
@@ -149,6 +149,15 @@ def test_a_mistake_while_building_fails_the_photo_with_a_sentence_and_the_next_o
     assert "The extension made a mistake: RuntimeError: context is incorrect." in str(session.failure)
     assert "broken_once" in caplog.text, "the traceback is logged"
     assert session.job is None and session.last_root in bpy.data.objects
+
+
+def test_a_photo_comes_into_its_scene_also_when_that_is_renamed(half_built) -> None:
+    wanted = bpy.context.scene
+    wanted.name = "Another name"
+    bpy.context.window.scene = bpy.data.scenes.new("Scene")
+    half_built.finish()
+    assert half_built.session.last_root in wanted.objects
+    assert half_built.session.last_root not in bpy.context.scene.objects
 
 
 @pytest.mark.parametrize("where", ["another scene", "excluded", "hidden"])

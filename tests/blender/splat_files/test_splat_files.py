@@ -63,6 +63,18 @@ def test_what_comes_in_goes_out_again(addon, session, tmp_path, metres_per_unit)
     np.testing.assert_allclose(after.opacities, before.opacities, atol=1e-4)
 
 
+def test_a_file_comes_into_the_scene_it_was_wanted_for_also_when_that_is_renamed(addon, session, tmp_path) -> None:
+    from image_to_3d.io.ply import write_ply
+
+    write_ply(tmp_path / "plant.ply", cloud())
+    wanted = bpy.context.scene
+    assert bpy.ops.image_to_3d.import_splats(filepath=str(tmp_path / "plant.ply")) == {"FINISHED"}
+    wanted.name = "Another name"
+    bpy.context.window.scene = bpy.data.scenes.new("Scene")
+    session.wait(30)
+    assert "plant" in wanted.objects and "plant" not in bpy.context.scene.objects
+
+
 def test_the_transform_is_applied_where_wanted(addon, session, tmp_path) -> None:
     from mathutils import Matrix
 
