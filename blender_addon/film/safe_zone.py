@@ -102,7 +102,7 @@ class IMAGE_TO_3D_OT_check_camera_move(bpy.types.Operator):
 
 
 def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
-    """Measure the safe zone of a photo; its object comes through :meth:`Session.pump`, in place of one that is there.
+    """Measure the safe zone of a photo; its object comes later, in place of one that is there.
 
     Raises:
         ImageTo3DError: ``bad_request``: the photo has no camera or no points.

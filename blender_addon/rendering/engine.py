@@ -1,7 +1,7 @@
 """The render engine "Image to 3D Splats": final pictures of photos, drawn by the backend as ``image-to-3d render`` draws them.
 
 The picture comes in linear floats, and Blender manages its colours. Objects that are not made from a photo are not drawn; see
-``final_picture`` for both in one picture.
+:mod:`.compositing` for both in one picture.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a photo is shown: points, splats, textured surface or a box.
 
-Splats are drawn by Blender itself where it can (:mod:`.native_splats`), else as ellipsoids (:mod:`.splats`).
+Splats are drawn by Blender itself where it can (:mod:`.splats.native`), else as ellipsoids (:mod:`.splats.ellipsoids`).
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ class Painter:
         Args:
             picture: to draw.
             lens: of the viewport now.
-            transform: colours after the scene's view transform (:mod:`.colours`); None leaves them as they are.
+            transform: colours after the scene's view transform (:mod:`.view_transform`); None leaves them as they are.
             bias: share of its depth by which the picture is drawn in front of where it is.
         """
         if self._shader is None:

@@ -43,7 +43,7 @@ class BlenderPoints:
         far: largest distance from the camera along its axis, Blender units; 0 for no points.
         near: smallest such distance.
         cells: (N,) int32, cell of the picture grid of each point; None for clouds without one.
-        invented: (N,) True for what no photo shows (:mod:`.hidden_layer`); None where there is none of that.
+        invented: (N,) True for what no photo shows (:mod:`..core.cloud.background_fill`); None where there is none of that.
     """
 
     positions: Float32

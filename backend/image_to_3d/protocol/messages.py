@@ -207,7 +207,7 @@ class Hello(Message):
 
     Attributes:
         client, client_version: for the log.
-        shares_files: large arrays may come as files in the folder that the server published, see :mod:`.mapped`.
+        shares_files: large arrays may come as files in the folder that the server published, see :mod:`.mapped_files`.
     """
 
     TYPE: ClassVar[str] = "hello"

@@ -4,7 +4,7 @@ The header is msgpack: ``v`` protocol version, ``t`` type, ``i`` id, ``f`` field
 ``[name, dtype, shape]``. Blobs are raw little-endian C-order arrays. Everything is checked against the schema before use;
 nothing is allocated for a blob, it stays in the frame it came in.
 
-Between processes of one account the blobs may lie in a mapped file instead (:mod:`.mapped`): the header then says ``m``, its
+Between processes of one account the blobs may lie in a mapped file instead (:mod:`.mapped_files`): the header then says ``m``, its
 name, and no frames follow. Only who is given a way to open such names accepts that; requests over a socket never are.
 """
 
