@@ -35,7 +35,6 @@ class IMAGE_TO_3D_PT_main(Sidebar, bpy.types.Panel):
     bl_idname = "IMAGE_TO_3D_PT_main"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
         notices = of(Notices)
@@ -63,7 +62,6 @@ class IMAGE_TO_3D_PT_image_editor(bpy.types.Panel):
     bl_idname = "IMAGE_TO_3D_PT_image_editor"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         recipe = context.scene.image_to_3d.recipe
         _draw_button(layout, "image_to_3d.generate_shown")
@@ -97,7 +95,6 @@ class IMAGE_TO_3D_PT_settings(Sidebar, bpy.types.Panel):
     bl_parent_id = "IMAGE_TO_3D_PT_main"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -126,11 +123,9 @@ class IMAGE_TO_3D_PT_result(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with a result."""
         return shown_root(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         root = shown_root(context)
         outcome = root.image_to_3d.outcome
@@ -171,12 +166,10 @@ class IMAGE_TO_3D_PT_recipe(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only for photos."""
         root = shown_root(context)
         return root is not None and has_photo(root)
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         root = shown_root(context)
         recipe = root.image_to_3d.recipe

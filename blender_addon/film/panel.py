@@ -19,11 +19,9 @@ class IMAGE_TO_3D_PT_film(Sidebar, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with something to film."""
         return shown_root(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         layout.operator_menu_enum("image_to_3d.add_camera_move", "move", icon="CAMERA_DATA")
         root = shown_root(context)

@@ -38,7 +38,6 @@ class IMAGE_TO_3D_OT_export_camera_path(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a camera."""
         return context.scene is not None and context.scene.camera is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -59,12 +59,10 @@ class IMAGE_TO_3D_OT_hide_safe_zone(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs one."""
         root = shown_root(context)
         return root is not None and zone_object(root) is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete object and mesh."""
         bpy.data.meshes.remove(zone_object(shown_root(context)).data)
         return {"FINISHED"}
 

@@ -42,7 +42,6 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         super().__init__(*args, **kwargs)
 
     def update_render_passes(self, scene: bpy.types.Scene | None = None, renderlayer: Any = None) -> None:
-        """Declare the passes."""
         self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
         self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
 

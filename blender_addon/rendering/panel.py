@@ -21,11 +21,9 @@ class IMAGE_TO_3D_PT_engine(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with this engine."""
         return context.engine == ENGINE
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         layout.use_property_split = True
         layout.prop(context.scene.image_to_3d.render, "eps2d")
@@ -42,7 +40,6 @@ class IMAGE_TO_3D_PT_final_picture(Sidebar, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         if bpy.app.version < setup.FIRST_VERSION:
             lines(layout, context, "Objects and splats in one picture need Blender 4.5 or later.", "ERROR")

@@ -53,12 +53,12 @@ _KINDS = {
 
 
 def can_resize() -> bool:
-    """Blender ≥ 5.1."""
+    """Whether this Blender can make a PointCloud of any size by itself: 5.1 and later."""
     return "resize" in bpy.types.PointCloud.bl_rna.functions
 
 
 def can_convert() -> bool:
-    """Blender ≥ 4.5."""
+    """Whether this Blender can make a PointCloud out of a mesh: 4.5 and later."""
     target = bpy.ops.object.convert.get_rna_type().properties["target"]
     return "POINTCLOUD" in {item.identifier for item in target.enum_items_static}
 

@@ -269,7 +269,7 @@ class ViewLayerNames:
         return self._surfaces[key]
 
     def forget(self) -> None:
-        """Something has changed."""
+        """Look for everything anew when it is asked for next."""
         self._points.clear()
         self._surfaces.clear()
 

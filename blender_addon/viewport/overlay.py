@@ -162,7 +162,7 @@ class Lens:
 
     @property
     def parallel(self) -> bool:
-        """Orthographic."""
+        """Whether the view is orthographic."""
         return bool(self.projection[3, 3] != 0)
 
     @property

@@ -20,11 +20,9 @@ class IMAGE_TO_3D_PT_live_preview(Sidebar, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header(self, context: bpy.types.Context) -> None:
-        """The switch."""
         self.layout.prop(context.window_manager.image_to_3d_live, "on", text="")
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Lay out the panel."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

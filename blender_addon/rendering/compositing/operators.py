@@ -19,7 +19,6 @@ class IMAGE_TO_3D_OT_set_up_final_picture(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """In object mode."""
         return context.mode == "OBJECT" and context.scene is not None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -44,7 +43,6 @@ class IMAGE_TO_3D_OT_remove_final_picture(bpy.types.Operator):
         return context.mode == "OBJECT" and context.scene is not None and setup.is_set_up(context.scene)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Remove it."""
         setup.remove(context.scene)
         return {"FINISHED"}
 

@@ -24,7 +24,7 @@ def available(obj: bpy.types.Object) -> bool:
 
 
 def shown(obj: bpy.types.Object) -> bool:
-    """Whether it does."""
+    """Whether Blender draws the points of an object so now."""
     return available(obj) and obj.data.type == _SPLATS
 
 
