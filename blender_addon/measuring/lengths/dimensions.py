@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.lengths.anchors import anchor
-from image_to_3d.core.lengths.measuring import distance, point_near
+from image_to_3d.core.lengths.measuring import common_normal, distance, point_near
 from image_to_3d.core.surfaces.levelling import Gravity
-from image_to_3d.core.surfaces.room import RoomReport, WallExtent, room_report
+from image_to_3d.core.surfaces.room import RoomReport, main_walls, room_report
 
 from ...runtime.notices import Notices
 from ...runtime.objects import of
@@ -23,8 +23,6 @@ from .dimension_objects import Dimension
 
 ROOM = frozenset(["HEIGHT", "DISTANCE", "WIDTH", "WALL_HEIGHT"])
 _MOST_WALLS = 4
-_PARALLEL, _LOWER = 0.99, 0.9  # cosine of 8°; share of the wall's height
-_WALL_SHARE = 0.02  # of the picture; smaller ones are sides of furniture and window reveals
 
 
 def refresh(root: bpy.types.Object, scene: bpy.types.Scene) -> None:
@@ -71,7 +69,7 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
         except ImageTo3DError:
             continue
         ends = np.stack([a.position, b.position])
-        facing = _common_normal(a.normal, b.normal, ends)
+        facing = common_normal(a.normal, b.normal, ends)
         dimension = Dimension("LENGTH", ends, distance(a, b)[1], stored.rank, facing=facing, anchors=places)
         dimension_objects.put(root, scene, dimension, scale)
     refresh(root, scene)
@@ -112,21 +110,11 @@ def room_dimensions(report: RoomReport, gravity: Gravity) -> list[Dimension]:
         shown.append(Dimension("HEIGHT", report.height_ends, report.height.sd))
     for rank, wall in enumerate(report.distances[:_MOST_WALLS]):
         shown.append(Dimension("DISTANCE", wall.ends, wall.distance.sd, rank))
-    seen = [e for e in report.extents if gravity.planes[e.wall].share >= _WALL_SHARE]
-    walls = [e for e in seen if not any(_stands_before(e, other, gravity) for other in seen)][:_MOST_WALLS]
-    for rank, extent in enumerate(walls):
+    for rank, extent in enumerate(main_walls(report, gravity)[:_MOST_WALLS]):
         facing = gravity.planes[extent.wall].normal
         shown.append(Dimension("WIDTH", extent.width_ends, extent.width.sd, rank, facing=facing, at_least=True))
         shown.append(Dimension("WALL_HEIGHT", extent.height_ends, extent.height.sd, rank, facing=facing, at_least=True))
     return shown
-
-
-def _stands_before(extent: WallExtent, other: WallExtent, gravity: Gravity) -> bool:
-    """Whether an upright surface is the front of furniture: parallel to a wall, before it and not as high."""
-    plane, wall = gravity.planes[extent.wall], gravity.planes[other.wall]
-    parallel = float(plane.normal @ wall.normal) > _PARALLEL
-    before = float(wall.signed_distance(plane.centre)) > 0
-    return parallel and before and extent.height.metres < _LOWER * other.height.metres
 
 
 def measure_length(
@@ -154,7 +142,7 @@ def measure_length(
         a, b = (point_near(found.grid, end) for end in ends)
         kept = (anchor(found.grid, ends[0]), anchor(found.grid, ends[1]))
         sd = distance(a, b)[1]
-        facing = _common_normal(a.normal, b.normal, ends)
+        facing = common_normal(a.normal, b.normal, ends)
     except ImageTo3DError:
         pass  # not both on the surface
     if rank is None:
@@ -162,15 +150,3 @@ def measure_length(
         rank = max((d.rank for d in stored if d.kind == "LENGTH"), default=-1) + 1
     dimension = Dimension("LENGTH", ends, sd, rank, facing=facing, anchors=kept)
     return dimension_objects.put(root, scene, dimension, scale_of_photo(root, scene))
-
-
-def _common_normal(
-    a: NDArray[np.float64], b: NDArray[np.float64], ends: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """The normal of the surface that both ends of a length lie on, across the length; None if they lie on different ones."""
-    along = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
-    normal = 0.5 * (a + b)
-    if float(a @ b) < 0.9 or abs(float(normal @ along)) > 0.2:
-        return None
-    across = normal - float(normal @ along) * along
-    return np.asarray(across / np.linalg.norm(across))

@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ExportHelper
 from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.core.surfaces.inspection import cells_of_points
+from image_to_3d.core.surfaces.inspection import cells_of_points, reach_of
 from image_to_3d.io.plane_tables import write_plane_table
 
 from ...runtime.notices import Notices
@@ -54,7 +54,7 @@ class IMAGE_TO_3D_OT_report_plane(OnPhoto, SelectsRegion, bpy.types.Operator):
         vertices = 0 if surface is None else len(surface.data.vertices)
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            region = cells_of_points(places, found.grid, regions.reach_of(vertices, found.grid)) if vertices else places
+            region = cells_of_points(places, found.grid, reach_of(vertices, found.grid)) if vertices else places
             report.add(root, scene, found, region)
 
         return later(self, context, work, "Report Plane")

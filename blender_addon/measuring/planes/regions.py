@@ -48,17 +48,6 @@ def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:
     return stored_cloud.to_camera_frame(root, local @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def reach_of(vertices: int, grid: SurfaceGrid) -> int:
-    """How many cells of the grid lie between vertices of the surface, half of it, rounded up.
-
-    Args:
-        vertices: number of them.
-        grid: that they were taken from.
-    """
-    known = max(1, int(np.count_nonzero(np.isfinite(grid.depth))))
-    return int(np.ceil(np.sqrt(known / max(1, vertices)))) // 2
-
-
 def annotated(root: bpy.types.Object, scene: bpy.types.Scene) -> NDArray[np.float64] | None:
     """The last annotation that was drawn in space, as a polygon (N, 2) of photo pixels; None if there is none."""
     annotation = scene.annotation if bpy.app.version >= (5, 0, 0) else scene.grease_pencil

@@ -26,6 +26,7 @@ POINTING_SD_PX = 1.0
 
 CONFIDENCE_95 = 1.959964
 
+_SAME_SURFACE, _OUT_OF_SURFACE = 0.9, 0.2  # cosine of 26° between normals; sine of 12° out of the surface
 _WINDOW = 6
 _SEARCH = 3
 _OFF_SURFACE = 0.05
@@ -271,3 +272,21 @@ def length_between(a: SurfacePoint, b: SurfacePoint, scale: Scale) -> Length:
     """The straight length between two surface points, metres."""
     metres, sd = distance(a, b)
     return with_scale(metres, sd, np.stack([a.position, b.position]), scale)
+
+
+def common_normal(a: Array, b: Array, ends: Array) -> Float64 | None:
+    """The normal of the surface that both ends of a length lie on, made perpendicular to the length.
+
+    Args:
+        a, b: (3,) unit normals of the surface at the ends.
+        ends: (2, 3) of the length.
+
+    Returns:
+        (3,) unit vector; None if the ends lie on different surfaces, or the length leaves the surface.
+    """
+    along = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    normal = 0.5 * (a + b)
+    if float(a @ b) < _SAME_SURFACE or abs(float(normal @ along)) > _OUT_OF_SURFACE:
+        return None
+    across = normal - float(normal @ along) * along
+    return np.asarray(across / np.linalg.norm(across), np.float64)

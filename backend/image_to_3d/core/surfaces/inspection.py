@@ -128,6 +128,12 @@ def cells_of_points(points: Array, grid: SurfaceGrid, reach: int = 0) -> Mask:
     return mask
 
 
+def reach_of(vertices: int, grid: SurfaceGrid) -> int:
+    """How many cells of a grid lie between neighbours of a mesh with so many vertices made from it: half of it, rounded up."""
+    known = max(1, int(np.count_nonzero(np.isfinite(grid.depth))))
+    return int(np.ceil(np.sqrt(known / max(1, vertices)))) // 2
+
+
 def report_plane(
     grid: SurfaceGrid,
     polygon: Array,

@@ -20,6 +20,9 @@ _GRAZING = 0.1  # surfaces within 6° of the laser are passed
 _FARTHEST_M = 100.0
 _SAMPLES = 4000
 _INSET = 0.05  # of a wall's visible width and height: where the other one is drawn, from the border
+_WALL_SHARE = 0.02
+"""Of the picture; smaller upright surfaces are sides of furniture and window reveals."""
+_PARALLEL, _LOWER = 0.99, 0.9  # cosine of 8°; share of the wall's height
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,20 @@ def _gap(a: Plane, b: Plane, direction: Float64) -> tuple[float, float, Float64]
     t_a, sd_a = a.along(origin, direction)
     t_b, sd_b = b.along(origin, direction)
     return t_b - t_a, float(np.hypot(sd_a, sd_b)), origin + np.outer((t_a, t_b), direction)
+
+
+def main_walls(report: RoomReport, gravity: Gravity) -> list[WallExtent]:
+    """The extents of what a person calls a wall: no small surface, and no front of furniture before one."""
+    seen = [extent for extent in report.extents if gravity.planes[extent.wall].share >= _WALL_SHARE]
+    return [extent for extent in seen if not any(_stands_before(extent, other, gravity) for other in seen)]
+
+
+def _stands_before(extent: WallExtent, other: WallExtent, gravity: Gravity) -> bool:
+    """Whether an upright surface is the front of furniture: parallel to a wall, before it and not as high."""
+    plane, wall = gravity.planes[extent.wall], gravity.planes[other.wall]
+    parallel = float(plane.normal @ wall.normal) > _PARALLEL
+    before = float(wall.signed_distance(plane.centre)) > 0
+    return parallel and before and extent.height.metres < _LOWER * other.height.metres
 
 
 def room_report(grid: SurfaceGrid, gravity: Gravity, scale: Scale) -> RoomReport:
