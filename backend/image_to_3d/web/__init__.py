@@ -1,5 +1,5 @@
 """A page in the browser: drop a photo, see its depth, turn the 3D result, take the PLY home.
 
-``workshop`` makes the files of a photo and knows nothing of browsers, ``page`` is the page (Gradio), ``site`` serves it with the
+``worker`` makes the files of a photo and knows nothing of browsers, ``page`` is the page (Gradio), ``app`` serves it with the
 viewer in ``viewer/`` (own WebGL 2, no other files, nothing from elsewhere).
 """

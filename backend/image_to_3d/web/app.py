@@ -16,7 +16,7 @@ from ..core import ErrorCode, ImageTo3DError
 from ..engines.base import EngineOptions
 from ..io.photo import register_heif
 from . import page
-from .worker import OnAddress, Workshop
+from .worker import OnAddress, PredictionWorker
 
 VIEWER = Path(__file__).with_name("viewer")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -30,11 +30,11 @@ _POLICY = (
 """The browser asks no other computer for anything, whatever a library's page would like to load."""
 
 
-def make_app(workshop: Workshop, only_loopback: bool = True, engine: str = "auto") -> FastAPI:
+def make_app(worker: PredictionWorker, only_loopback: bool = True, engine: str = "auto") -> FastAPI:
     """The application.
 
     Args:
-        workshop: makes the results; its folder is served.
+        worker: makes the results; its folder is served.
         only_loopback: refuse requests that name another host, as pages of other sites make them after rebinding their name.
         engine: see :func:`page.build`.
     """
@@ -57,16 +57,16 @@ def make_app(workshop: Workshop, only_loopback: bool = True, engine: str = "auto
 
     @app.get("/scenes/{scene}/{name}")
     def scene_file(scene: str, name: str) -> Response:
-        path = workshop.folder / scene / name
+        path = worker.folder / scene / name
         if not scene.isalnum() or name not in _SCENE_FILES or not path.is_file():
             return PlainTextResponse("This scene is gone: make it again.", 404)
         return FileResponse(path, media_type=_SCENE_FILES[name])
 
     return gr.mount_gradio_app(
         app,
-        page.build(workshop, engine),
+        page.build(worker, engine),
         path="/",
-        allowed_paths=[str(workshop.folder)],
+        allowed_paths=[str(worker.folder)],
         max_file_size="256mb",
         ssr_mode=False,
         footer_links=[],
@@ -105,7 +105,7 @@ def serve(
             f"The page cannot be served at {host}:{port}: {error.strerror}.",
             "Choose another --port.",
         ) from None
-    app = make_app(Workshop(folder, options), host in LOOPBACK, engine)
+    app = make_app(PredictionWorker(folder, options), host in LOOPBACK, engine)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     shown = f"[{host}]" if ":" in host else host
     on_address(f"http://{shown}:{listener.getsockname()[1]}/")

@@ -12,7 +12,7 @@ import gradio as gr
 from ..catalogue import STAGES
 from ..engines.registry import EngineReadiness
 from ..file_kinds import DEPTHS, suffixes
-from .worker import Made, Order, Work, Workshop
+from .worker import PhotoFiles, PhotoRequest, PredictionWorker, RunningRequest
 
 TITLE = "Image to 3D"
 VIEWER_HEIGHT = 520
@@ -36,14 +36,14 @@ def engine_choices(states: list[EngineReadiness]) -> list[tuple[str, str]]:
     return choices
 
 
-def build(workshop: Workshop, engine: str = "auto") -> gr.Blocks:
+def build(worker: PredictionWorker, engine: str = "auto") -> gr.Blocks:
     """The page.
 
     Args:
-        workshop: makes the results.
+        worker: makes the results.
         engine: chosen at first.
     """
-    running: dict[str, Work] = {}
+    running: dict[str, RunningRequest] = {}
 
     def start(
         photo: str | None,
@@ -60,27 +60,27 @@ def build(workshop: Workshop, engine: str = "auto") -> gr.Blocks:
         session = str(request.session_hash)
         if session in running:
             running[session].cancel()
-        order = Order(Path(photo), chosen, mm35 or None, Path(depth) if depth else None, fill, legend)
-        work = running[session] = Work(workshop, order)
+        wanted = PhotoRequest(Path(photo), chosen, mm35 or None, Path(depth) if depth else None, fill, legend)
+        current = running[session] = RunningRequest(worker, wanted)
         try:
-            while not work.wait(_WAIT_SECONDS):
-                yield _progress(work), gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True)
+            while not current.wait(_WAIT_SECONDS):
+                yield _progress(current), gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=True)
         finally:
-            work.cancel()  # nobody is listening any more, or it has ended
-            if running.get(session) is work:
+            current.cancel()  # nobody is listening any more, or it has ended
+            if running.get(session) is current:
                 del running[session]
-        if work.made is not None:
-            made = work.made
-            yield _outcome(made), str(made.heat_map), _viewer(made), gr.update(value=str(made.ply)), _idle()
-        elif work.failure is not None:
-            yield _failure(work.failure.message, work.failure.hint), gr.skip(), gr.skip(), gr.skip(), _idle()
+        if current.files is not None:
+            files = current.files
+            yield _outcome(files), str(files.heat_map), _viewer(files), gr.update(value=str(files.ply)), _idle()
+        elif current.failure is not None:
+            yield _failure(current.failure.message, current.failure.hint), gr.skip(), gr.skip(), gr.skip(), _idle()
         else:
             yield _status("Cancelled."), gr.skip(), gr.skip(), gr.skip(), _idle()
 
     def stop(request: gr.Request) -> None:
-        work = running.get(str(request.session_hash))
-        if work is not None:
-            work.cancel()
+        current = running.get(str(request.session_hash))
+        if current is not None:
+            current.cancel()
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 24 * 3600)) as page:
         gr.Markdown(
@@ -97,7 +97,7 @@ def build(workshop: Workshop, engine: str = "auto") -> gr.Blocks:
                     cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
                 status = gr.HTML(_status("Drop a photo."), elem_id="status", elem_classes="image-to-3d-status")
                 chosen = gr.Dropdown(
-                    engine_choices(workshop.pool.states()), value=engine, label="Engine", elem_id="engine"
+                    engine_choices(worker.pool.states()), value=engine, label="Engine", elem_id="engine"
                 )
                 mm35 = gr.Number(
                     label="Focal length, mm (35 mm equivalent)", info="0: what the camera wrote into the photo",
@@ -144,22 +144,22 @@ def _status(text: str) -> str:
     return f"<p>{html.escape(text)}</p>"
 
 
-def _progress(work: Work) -> str:
-    words = html.escape(STAGES.get(work.stage, work.stage[:1].upper() + work.stage[1:]))
-    return f'<p>{words} · {work.fraction:.0%}</p><progress max="1" value="{work.fraction:.3f}"></progress>'
+def _progress(current: RunningRequest) -> str:
+    words = html.escape(STAGES.get(current.stage, current.stage[:1].upper() + current.stage[1:]))
+    return f'<p>{words} · {current.fraction:.0%}</p><progress max="1" value="{current.fraction:.3f}"></progress>'
 
 
-def _outcome(made: Made) -> str:
-    facts = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in made.sentences)
-    return facts + "".join(f'<p class="warning">{html.escape(warning)}</p>' for warning in made.warnings)
+def _outcome(files: PhotoFiles) -> str:
+    facts = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in files.sentences)
+    return facts + "".join(f'<p class="warning">{html.escape(warning)}</p>' for warning in files.warnings)
 
 
 def _failure(message: str, hint: str) -> str:
     return f'<div class="failure"><p>{html.escape(message)}</p><p>{html.escape(hint)}</p></div>'
 
 
-def _viewer(made: Made) -> str:
-    return _frame(made.name)
+def _viewer(files: PhotoFiles) -> str:
+    return _frame(files.name)
 
 
 def _frame(name: str | None) -> str:

@@ -35,7 +35,7 @@ _NETWORK_SHARE = 0.85
 
 
 @dataclass(frozen=True)
-class Order:
+class PhotoRequest:
     """What a person asked for.
 
     Attributes:
@@ -56,7 +56,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Made:
+class PhotoFiles:
     """The files of a photo.
 
     Attributes:
@@ -75,11 +75,11 @@ class Made:
     warnings: tuple[str, ...]
 
 
-class Workshop:
+class PredictionWorker:
     """Makes one photo after the other, with the engine of the last one kept in memory.
 
     Args:
-        folder: for results; what was made is below ``folder / Made.name``.
+        folder: for results; those of a photo are in the subfolder ``PhotoFiles.name``.
         options: device, precision, checkpoint.
         idle_seconds: after so long without a photo the engine gives its memory back; None: never.
 
@@ -95,8 +95,8 @@ class Workshop:
         self._kept: list[str] = []
         self._at_work = threading.Lock()
 
-    def make(self, order: Order, progress: Progress) -> Made:
-        """Run an order; waits while another one is being made.
+    def make(self, request: PhotoRequest, progress: Progress) -> PhotoFiles:
+        """Work on a request; waits while another one is worked on.
 
         Raises:
             ImageTo3DError: in words for a person.
@@ -105,18 +105,18 @@ class Workshop:
         while not self._at_work.acquire(timeout=0.2):
             progress("waiting", 0.0)
         try:
-            return self._make(order, progress)
+            return self._make(request, progress)
         finally:
             self._at_work.release()
 
-    def _make(self, order: Order, progress: Progress) -> Made:
+    def _make(self, request: PhotoRequest, progress: Progress) -> PhotoFiles:
         prediction = predict(
-            order.photo,
-            order.depth,
+            request.photo,
+            request.depth,
             pool=self.pool,
-            engine=order.engine,
-            options=PhotoOptions(order.mm35),
-            fill=order.fill,
+            engine=request.engine,
+            options=PhotoOptions(request.mm35),
+            fill=request.fill,
             progress=lambda stage, share: progress(stage, _NETWORK_SHARE * share),
         )
         progress("write", _NETWORK_SHARE)
@@ -126,22 +126,22 @@ class Workshop:
         place.mkdir(parents=True)
         stem = Path(prediction.photo.name).stem or "photo"
         try:
-            made = Made(
+            files = PhotoFiles(
                 name, place / f"{stem}.heatmap.png", place / "scene.splat", place / "camera.json", place / f"{stem}.ply",
                 _facts(prediction), prediction.warnings,
             )  # fmt: skip
-            write_png(made.heat_map, heat_map_of(cloud, order.legend))
+            write_png(files.heat_map, heat_map_of(cloud, request.legend))
             progress("write", 0.9)
-            write_ply(made.ply, cloud)
+            write_ply(files.ply, cloud)
             progress("write", 0.95)
-            write_splat(made.splats, merged(cloud, VIEWED) if cloud.grid is not None else cloud)
-            made.camera.write_text(json.dumps(viewer_camera(cloud, prediction.photo)), "utf-8")
+            write_splat(files.splats, merged(cloud, VIEWED) if cloud.grid is not None else cloud)
+            files.camera.write_text(json.dumps(viewer_camera(cloud, prediction.photo)), "utf-8")
             progress("write", 1.0)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
         self._keep(name)
-        return made
+        return files
 
     def _keep(self, name: str) -> None:
         self._kept.append(name)
@@ -188,21 +188,21 @@ def _facts(prediction: Prediction) -> tuple[str, ...]:
     )
 
 
-class Work:
-    """An order being made on a thread of its own.
+class RunningRequest:
+    """A request on a thread of its own.
 
     Attributes:
         stage, fraction: latest progress.
-        made: the result when it is there.
+        files: the result when it is there.
         failure: why it is not.
     """
 
-    def __init__(self, workshop: Workshop, order: Order) -> None:
+    def __init__(self, worker: PredictionWorker, request: PhotoRequest) -> None:
         self.stage, self.fraction = "decode", 0.0
-        self.made: Made | None = None
+        self.files: PhotoFiles | None = None
         self.failure: ImageTo3DError | None = None
         self._given_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(workshop, order), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(worker, request), daemon=True)
         self._thread.start()
 
     @property
@@ -219,9 +219,9 @@ class Work:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _run(self, workshop: Workshop, order: Order) -> None:
+    def _run(self, worker: PredictionWorker, request: PhotoRequest) -> None:
         try:
-            self.made = workshop.make(order, self._progress)
+            self.files = worker.make(request, self._progress)
         except Cancelled:
             self._given_up.set()
         except Exception as error:  # a defect of an engine must not leave the page waiting
