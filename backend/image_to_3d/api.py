@@ -68,11 +68,7 @@ class Scene:
             ImageTo3DError: ``bad_request`` for a scene without picture grid.
         """
         if self.cloud.grid is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "This scene has no picture grid, so it has no depth map.",
-                "Use one that was made from one photo and not edited since.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "depth.scene_without_grid")
         return self.cloud.depth_image(0)
 
     def save(self, path: str | Path, *, layout: str = "", overwrite: bool = True) -> Path:
@@ -92,7 +88,7 @@ class Scene:
         """
         path = Path(path)
         if path.exists() and not overwrite:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{path} exists already.", "Choose another name.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.name_taken", path=path)
         write_scene(path, self.cloud, layout)
         return path
 

@@ -288,21 +288,15 @@ def analyse(cloud: GaussianCloud, question: Question) -> Analysis:
 
 def _check(cloud: GaussianCloud, question: Question) -> None:
     if cloud.grid is None or cloud.intrinsics is None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "It has no picture grid, so pixels of a photo mean nothing in it.",
-            "Measure what was made from one photo and not edited since.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.cloud_without_grid")
     if (question.pitch_deg is None) != (question.roll_deg is None):
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "Pitch and roll belong together.", "Give both.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.pitch_without_roll")
     for name in ("pitch_deg", "roll_deg", "north_deg"):
         value = getattr(question, name)
         if value is not None and not -360 <= value <= 360:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{name} = {value:g} is no angle.", "Give it in degrees.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.not_an_angle", name=name, value=value)
     if question.scale_sd is not None and not 0 < question.scale_sd < 10:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The scale's standard deviation is a share above 0.", "Give 0.02 for 2 %."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.scale_sd_not_positive")
 
 
 def calibrated(grid: SurfaceGrid, cloud: GaussianCloud, question: Question) -> tuple[SurfaceGrid, Scale]:

@@ -247,5 +247,5 @@ def failure(error: Exception, hint: str = "") -> ImageTo3DError:
     """
     if isinstance(error, ImageTo3DError):
         return error
-    message = f"The engine failed on this photo: {type(error).__name__}: {error}."
-    return ImageTo3DError(ErrorCode.ENGINE_FAILED, message, hint)
+    kind = type(error).__name__
+    return ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.failed_on_photo", name=kind, why=error, hint=hint)

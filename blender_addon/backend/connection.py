@@ -43,10 +43,7 @@ def backend_settings(context: bpy.types.Context) -> BackendSettings:
     chosen = settings.get(context)
     if chosen.location == "REMOTE":
         if not chosen.address.strip():
-            raise SettingsError(
-                "The address of the other computer is missing.",
-                "Write it in the extension's preferences, or choose this computer.",
-            )
+            raise SettingsError("backend.address_missing")
         return BackendSettings(
             idle_minutes=chosen.idle_minutes,
             address=chosen.address.strip(),
@@ -264,9 +261,7 @@ class Connection:
         self._hang_up()
         waiting, self._answers = self._answers, {}
         for ticket, answer in waiting.items():
-            answer.hear(
-                Event(ticket, error=ConnectionLost("The connection settings have changed.", "It is tried again."))
-            )
+            answer.hear(Event(ticket, error=ConnectionLost("backend.settings_changed")))
 
     def finder(self, context: bpy.types.Context) -> Callable[[Callable[[], bool]], Endpoint]:
         """A function, for threads that may wait, that finds the backend of the present settings or starts it.

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bpy.app.translations import pgettext_n as n_
 
@@ -65,15 +65,15 @@ class BackendSettings:
 class SettingsError(ImageTo3DError):
     """Something in the preferences is wrong."""
 
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(ErrorCode.BAD_REQUEST, message, hint)
+    def __init__(self, key: str, /, **values: Any) -> None:
+        super().__init__(ErrorCode.BAD_REQUEST, key, **values)
 
 
 class OfflineError(ImageTo3DError):
     """Blender may not use the network."""
 
-    def __init__(self, hint: str) -> None:
-        super().__init__(ErrorCode.BAD_REQUEST, n_("Blender may not use the network."), hint)
+    def __init__(self, key: str, /) -> None:
+        super().__init__(ErrorCode.BAD_REQUEST, key)
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,13 @@ def find_command(settings: BackendSettings) -> Command:
             executable = shutil.which(parts[0].strip('"')) if parts else None
             if executable is None:
                 raise ConnectionLost(
-                    f"The backend's command {where} cannot be run: {text}.",
-                    "Correct it in the extension's preferences."
+                    "backend.command_not_runnable",
+                    reason="command",
+                    where=where,
+                    text=text,
+                    hint="Correct it in the extension's preferences."
                     if origin == "preference"
                     else "Correct the variable and start Blender again, or name a command in the extension's preferences.",
-                    reason="command",
                 )
             return Command((executable, *parts[1:]), origin)
     if settings.private:
@@ -117,20 +119,10 @@ def find_command(settings: BackendSettings) -> Command:
 
 def _missing(private_state: str) -> ConnectionLost:
     if private_state == "broken":
-        return ConnectionLost(
-            "The installed backend is damaged, or the Python that it was made with is gone.",
-            "Press Repair.",
-            reason="missing",
-        )
+        return ConnectionLost("backend.installation_damaged", reason="missing")
     if private_state == "interrupted":
-        return ConnectionLost(
-            "The backend is not completely installed.", "Press Resume: what was fetched is used.", reason="missing"
-        )
-    return ConnectionLost(
-        "The backend is not installed on this computer.",
-        "Press Install Backend, or choose one on another computer in the preferences.",
-        reason="missing",
-    )
+        return ConnectionLost("backend.installation_incomplete", reason="missing")
+    return ConnectionLost("backend.not_installed", reason="missing")
 
 
 class BackendProcess:
@@ -181,7 +173,7 @@ def running(settings: BackendSettings) -> Endpoint:
         return _remote(settings)
     endpoint = published()
     if endpoint is None or not _listens(endpoint):
-        raise ConnectionLost("The backend is not running.", reason="absent")
+        raise ConnectionLost("backend.not_running", reason="absent")
     return endpoint
 
 
@@ -214,15 +206,16 @@ def _wait(child: subprocess.Popen[bytes], deadline: float, given_up: Callable[[]
             if time.monotonic() - ended > OTHER_SECONDS:
                 return None
         else:
+            last = _last_words()
+            if last:
+                raise ConnectionLost(
+                    "backend.ended_while_starting", reason="start", returncode=child.returncode, last=last
+                )
             raise ConnectionLost(
-                f"The backend stopped while it was starting (exit code {child.returncode}).",
-                _last_words() or f"Its log is in {log_folder()}.",
-                reason="start",
+                "backend.ended_silently", reason="start", returncode=child.returncode, log_folder=log_folder()
             )
     raise ConnectionLost(
-        f"The backend did not start within {START_SECONDS:.0f} seconds.",
-        f"Its log is in {log_folder()}.",
-        reason="start",
+        "backend.start_timed_out", reason="start", start_seconds=START_SECONDS, log_folder=log_folder()
     )
 
 
@@ -242,9 +235,7 @@ def stop_running() -> None:
     with contextlib.suppress(OSError):  # it listens where this account's backend should: it is no other program
         os.kill(endpoint.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
     if not _gone(endpoint.pid):
-        raise ConnectionLost(
-            "The backend does not stop.", f"End the process {endpoint.pid}, or restart the computer.", reason="silent"
-        )
+        raise ConnectionLost("backend.does_not_stop", reason="silent", pid=endpoint.pid)
 
 
 def _gone(pid: int) -> bool:
@@ -259,16 +250,11 @@ def _gone(pid: int) -> bool:
 def _remote(settings: BackendSettings) -> Endpoint:
     host = settings.address.rsplit(":", 1)[0]
     if not settings.online_access and host not in {"localhost", "127.0.0.1", "[::1]"}:
-        raise OfflineError("Allow Online Access in Preferences › System to use a backend on another computer.")
+        raise OfflineError("backend.offline_remote")
     if ":" not in settings.address or not settings.address.rsplit(":", 1)[1].isdigit():
-        raise SettingsError(
-            f"{settings.address} is not an address.", "Write host and port with a colon, e.g. studio:5555."
-        )
+        raise SettingsError("backend.typed_address_malformed", address=settings.address)
     if not is_key(settings.server_key):
-        raise SettingsError(
-            "The server key in the preferences is not a key.",
-            "Copy the 40 characters that the backend shows on the other computer.",
-        )
+        raise SettingsError("backend.server_key_malformed")
     return Endpoint(f"tcp://{settings.address}", settings.server_key)
 
 
@@ -303,7 +289,5 @@ def _start(command: list[str], idle_minutes: int) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise ConnectionLost(
-            f"The backend cannot be started: {error.strerror or error}.",
-            f"The command was: {shlex.join(command)}",
-            reason="start",
+            "backend.not_startable", reason="start", why=error.strerror or error, command=shlex.join(command)
         ) from None

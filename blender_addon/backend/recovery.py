@@ -14,6 +14,7 @@ from image_to_3d.protocol import ConnectionLost
 from image_to_3d.protocol.messages import PROTOCOL_VERSION, EngineState
 from image_to_3d.protocol.wire import IncompatibleVersion
 
+from .. import translations
 from . import installation, settings
 from .connection import backend_settings
 from .engine_catalogue import FETCHABLE
@@ -73,7 +74,7 @@ FAILED_PHOTOS: list[Callable[[Exception], FailedPhoto | None]] = []
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to say about a failure and which buttons to offer. Words are English; panels translate them."""
+    """What to say about a failure and which buttons to offer. Words of its own are English; panels translate them."""
 
     message: str
     hint: str
@@ -82,7 +83,7 @@ class Remedy:
 
 def remedy(failure: Exception) -> Remedy:
     """Words and buttons for a failure, by what kind of failure it is and where the backend is."""
-    message, hint = getattr(failure, "message", str(failure)), getattr(failure, "hint", "")
+    message, hint = translations.words_of(failure)
     if isinstance(failure, IncompatibleVersion):
         return _incompatible(failure.peer)
     if isinstance(failure, OfflineError):
@@ -113,7 +114,7 @@ def can_fetch(engine: EngineState) -> bool:
 
 def _connection(failure: ConnectionLost) -> Remedy:
     remote = settings.get().location == "REMOTE"
-    message, hint = failure.message, failure.hint
+    message, hint = translations.words_of(failure)
     if failure.reason == "missing":
         return Remedy(message, hint, (*for_private_state(), PREFERENCES))
     if failure.reason == "command":

@@ -66,11 +66,7 @@ def _check(path: CameraPath, views: list[BlenderView]) -> None:
     kinds = {(camera.size, camera.orthographic) for camera in path.cameras}
     shapes = [view.lens.pixel_aspect_x / view.lens.pixel_aspect_y for view in views]
     if len(kinds) > 1 or not np.allclose(shapes, shapes[0], rtol=1e-6):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The pictures of this camera path differ in size or in their kind of projection.",
-            "Split the path: one Blender camera cannot follow it.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.pictures_differ")
 
 
 def _settings(views: list[BlenderView]) -> dict[str, list[float]]:

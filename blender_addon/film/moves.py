@@ -89,9 +89,7 @@ def add(
     try:
         path = trajectory(move, positions, intrinsics, options, fps)  # type: ignore[arg-type]
     except ValueError as error:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The camera cannot be moved: {error}.", "Make the photo again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.move_impossible", why=error) from None
     made = keyframes.create(scene, f"{root.name} {label}", path, root, scene.unit_settings.scale_length)
     view = roles.camera_of(root)
     if view is not None:
@@ -108,16 +106,10 @@ def photo(root: bpy.types.Object, metres_per_unit: float) -> tuple[np.ndarray, I
     try:
         found = roles.find(root)
     except LookupError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.points_deleted", root_name=root.name) from None
     size = tuple(root.image_to_3d.outcome.size)
     if found.camera is None or not all(size):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{root.name} has no camera that a move could start from.",
-            "Make it from a photo, or press Update to get its camera back.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.no_start_camera", root_name=root.name)
     positions = points_to_opencv(points.read(found.points, "position")) * np.float32(metres_per_unit)
     return positions, camera.photo_intrinsics(found.camera, size), points.read(found.points, "opacity")
 

@@ -45,9 +45,7 @@ class IMAGE_TO_3D_OT_export_camera_path(bpy.types.Operator, ExportHelper):
         root = shown_root(context) if self.frame == "PHOTO" else None
         try:
             if root is None and self.frame == "PHOTO":
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST, "No photo is selected.", "Select one, or export relative to the world."
-                )
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.no_photo_selected")
             write_camera_path(Path(self.filepath), sample(context, root))
         except ImageTo3DError as error:
             return refuse(self, error)
@@ -92,9 +90,7 @@ def sample(context: bpy.types.Context, root: bpy.types.Object | None) -> CameraP
     now, subframe = scene.frame_current, scene.frame_subframe
     numbers = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
     if not numbers:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The scene has no frames.", "Let the last frame not come before the first."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.no_frames")
     manager = context.window_manager
     cameras = []
     manager.progress_begin(0, len(numbers))
@@ -114,9 +110,7 @@ def current(context: bpy.types.Context, root: bpy.types.Object | None) -> Camera
     depsgraph = context.evaluated_depsgraph_get()
     scene = depsgraph.scene_eval
     if context.scene.camera is None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The scene has no camera.", "Add one and make it the scene's camera."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.no_camera")
     view = camera.view_of(context.scene.camera.evaluated_get(depsgraph), scene)
     frame = None
     if root is not None:
@@ -126,7 +120,7 @@ def current(context: bpy.types.Context, root: bpy.types.Object | None) -> Camera
         return camera_from_view(view, frame, scene.unit_settings.scale_length)
     except ValueError as error:
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{context.scene.camera.name} cannot be used: {error}.", "Check its clip distances."
+            ErrorCode.BAD_REQUEST, "scene.camera_unusable", camera_name=context.scene.camera.name, why=error
         ) from None
 
 

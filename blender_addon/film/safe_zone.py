@@ -114,9 +114,7 @@ def show(scene: bpy.types.Scene, root: bpy.types.Object) -> None:
         try:
             return safe_zone(positions[kept], intrinsics, opacities[kept])
         except ValueError as error:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"The safe zone cannot be measured: {error}.", "Make the photo again."
-            ) from None
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.safe_zone_unmeasurable", why=error) from None
 
     def done(zone: SafeZone) -> None:
         found = session_uids.find(bpy.data.objects, uid)

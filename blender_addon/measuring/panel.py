@@ -10,6 +10,7 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
 from ..scene.active import shown_or_only_root
+from .. import translations
 from ..ui.widgets import Sidebar, lines
 from . import analysis, stored_cloud
 from .lengths import rulers
@@ -137,7 +138,7 @@ def _draw_ruler(
         else:
             text = length_text(context, rulers.measure(context.scene, root, ruler, known))
     except ImageTo3DError as error:
-        text, note = metres_text(context, shown), error.message
+        text, note = metres_text(context, shown), translations.words_of(error)[0]
     row.label(text=text, icon="DRIVER_DISTANCE", translate=False)
     row.operator("image_to_3d.calibrate", text="", icon="FIXED_SIZE").ruler = ruler.index
     if note:

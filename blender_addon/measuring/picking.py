@@ -30,11 +30,7 @@ def hit(root: bpy.types.Object, origin: Vector, direction: Vector) -> Vector | N
     """
     surface = roles.surface_of(root)
     if surface is None or not len(surface.data.polygons):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{root.name} has no surface to pick points on.",
-            "Choose a number of vertices under Surface in its settings and press Update.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_surface", root_name=root.name)
     hidden = surface.hide_viewport
     surface.hide_viewport = False  # splats hide it, and what is hidden is not evaluated
     try:
@@ -43,9 +39,7 @@ def hit(root: bpy.types.Object, origin: Vector, direction: Vector) -> Vector | N
         start, ahead = inverse @ origin, (inverse.to_3x3() @ direction).normalized()
         found, where, _, _ = surface.ray_cast(start, ahead, depsgraph=depsgraph)
     except RuntimeError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The surface of {root.name} is hidden.", "Show it in the Outliner, then try again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.surface_hidden", root_name=root.name) from None
     finally:
         surface.hide_viewport = hidden
     return surface.matrix_world @ where if found else None

@@ -100,11 +100,7 @@ def photo_pixels(
         if seen[2] > 0:
             pixels.append(k.project(seen))
     if len(pixels) < 3:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "Too little of the photo lies in what was drawn.",
-            "Draw around a surface of the photo.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.region_outside_photo")
     return np.array(pixels)
 
 

@@ -69,15 +69,9 @@ def read(root: bpy.types.Object, everything: bool = False) -> StoredPoints:
     """
     points = roles.points_of(root)
     if points is None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.points_deleted", root_name=root.name)
     if not measurable(root) or pointcloud.CELL not in points.data.attributes:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{root.name} has no picture grid, so it cannot be measured.",
-            "Measure a photo, or a PLY file made from one photo. If it is an older file, press Update.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.photo_without_grid", root_name=root.name)
     names = ["position", "scale", "rotation", pointcloud.COLOUR, "opacity"] if everything else ["position"]
     columns = {name: pointcloud.read(points, name) for name in names}
     return StoredPoints(columns, picture_of(root, points), root.image_to_3d.outcome.metres_per_unit)

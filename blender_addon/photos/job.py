@@ -179,15 +179,15 @@ class PhotoJob:
 
     def _cloud(self, reply: Message) -> tuple[Result, GaussianCloud]:
         if not isinstance(reply, Result):
-            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
+            raise ConnectionLost("backend.unexpected_answer")
         try:
             cloud = reply.to_cloud()
         except SchemaError as error:
-            raise ImageTo3DError(ErrorCode.INTERNAL, str(error), "Update the add-on and the backend.") from None
+            raise ImageTo3DError(ErrorCode.INTERNAL, "backend.cloud_invalid", why=error) from None
         if not len(cloud):
-            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The photo gave no points.", "Try another photo or engine.")
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.no_points")
         if cloud.intrinsics is None:
-            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The backend sent no camera.", "Update the backend.")
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.no_camera")
         if self.cancelled.is_set():
             raise Cancelled
         return reply, cloud
@@ -202,9 +202,7 @@ class DepthMapJob(PhotoJob):
         try:
             picture, scale = cloud_heat_map(cloud)
         except ValueError:
-            raise ImageTo3DError(
-                ErrorCode.ENGINE_FAILED, "This engine gives no picture of depth.", "Choose another engine."
-            ) from None
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.no_depth_map") from None
         rgba = np.ones((*picture.shape[:2], 4), np.float32)
         rgba[..., :3] = picture[::-1] / np.float32(255)
         metric = cloud.provenance.metric and scale.far > 0

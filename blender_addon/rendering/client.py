@@ -152,7 +152,7 @@ def _ask(client: Client, request: UploadScene | Render, given_up: Callable[[], b
         if isinstance(found[1], ErrorReply):
             raise error_from_reply(found[1])
         return found[1]
-    raise ConnectionLost("The backend did not answer in time.")
+    raise ConnectionLost("backend.no_answer_in_time")
 
 
 def in_first_frame(instances: Sequence[SplatInstance]) -> list[SplatInstance]:

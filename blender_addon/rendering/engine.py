@@ -52,7 +52,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
         except Cancelled:
             return
         except ImageTo3DError as error:
-            sentence = " ".join(translations.sentence(text) for text in (error.message, error.hint) if text)
+            sentence = " ".join(filter(None, translations.words_of(error)))
             self.report({"ERROR"}, sentence)
             self.error_set(sentence)
             return
@@ -91,9 +91,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         scene = depsgraph.scene_eval
         if depsgraph.scene.camera is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, "The scene has no camera.", "Add one and make it the scene's camera."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.no_camera")
         seen = depsgraph.scene.camera.evaluated_get(depsgraph)
         metres_per_unit = scene.unit_settings.scale_length
         first = visible.instances[0].object_to_world
@@ -102,7 +100,7 @@ class IMAGE_TO_3D_RE_splats(bpy.types.RenderEngine):
             view = camera_from_view(camera.view_of(seen, scene), None, metres_per_unit).in_frame(first)
         except ValueError as error:
             raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"{seen.name} cannot be used: {error}.", "Check its clip distances."
+                ErrorCode.BAD_REQUEST, "scene.camera_unusable_2", seen_name=seen.name, why=error
             ) from None
         resident = of(ResidentScenes)
         resident.saw(visible)

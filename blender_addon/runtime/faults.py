@@ -14,10 +14,6 @@ def as_failure(error: Exception) -> ImageTo3DError:
     if isinstance(error, ImageTo3DError):
         return error
     if isinstance(error, MemoryError):
-        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "There is not enough memory.", "Close other programs.")
+        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "extension.no_memory")
     log.error("The extension made a mistake", exc_info=error)
-    return ImageTo3DError(
-        ErrorCode.INTERNAL,
-        f"The extension made a mistake: {type(error).__name__}: {error}.",
-        "Blender's console has the details; please report it.",
-    )
+    return ImageTo3DError(ErrorCode.INTERNAL, "extension.internal", name=type(error).__name__, why=error)

@@ -139,13 +139,9 @@ def view_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> BlenderView:
     """
     camera, render = obj.data, scene.render
     if obj.type != "CAMERA":
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{obj.name} is not a camera.", "Make a camera the scene's camera.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.not_a_camera", obj_name=obj.name)
     if camera.type not in {"PERSP", "ORTHO"}:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{obj.name} is a panoramic camera, which splats cannot be drawn with.",
-            "Make it perspective or orthographic.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.camera_panoramic", obj_name=obj.name)
     return BlenderView(
         _lens(camera, render_size(render), render.pixel_aspect_x, render.pixel_aspect_y),
         np.array(obj.matrix_world, np.float64),

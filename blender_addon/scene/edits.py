@@ -103,9 +103,7 @@ def removed(obj: bpy.types.Object) -> int:
 
 def nothing_left(name: str) -> ImageTo3DError:
     """The error of a photo of which nothing is shown, where something is needed."""
-    return ImageTo3DError(
-        ErrorCode.BAD_REQUEST, f"Every point of {name} is left out.", "Press Restore All, or move the crop box."
-    )
+    return ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.nothing_left", name=name)
 
 
 def mark(root: bpy.types.Object, bit: int, chosen: Mask) -> None:

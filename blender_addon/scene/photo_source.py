@@ -68,19 +68,22 @@ def read_bytes(path: Path, what: str) -> bytes:
         if size > PHOTO_BYTES:
             raise ImageTo3DError(
                 ErrorCode.IMAGE_TOO_LARGE,
-                f"The {what} {path.name} has {size / 1e6:.0f} MB; at most {PHOTO_BYTES / 1e6:.0f} MB are accepted.",
-                "Scale it down first.",
+                "photos.chosen_file_too_large",
+                what=what,
+                path_name=path.name,
+                size=size / 1000000.0,
+                photo_bytes=PHOTO_BYTES / 1000000.0,
             )
         return path.read_bytes()
     except FileNotFoundError:
-        raise ImageTo3DError(
-            ErrorCode.IMAGE_UNREADABLE, f"There is no file {path}.", f"Choose the {what} again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "photos.chosen_file_missing", path=path, what=what) from None
     except OSError as error:
         raise ImageTo3DError(
             ErrorCode.IMAGE_UNREADABLE,
-            f"The {what} {path} cannot be opened: {error.strerror or error}.",
-            "Choose a file that you may read.",
+            "photos.chosen_file_unreadable",
+            what=what,
+            path=path,
+            why=error.strerror or error,
         ) from None
 
 
@@ -92,12 +95,12 @@ def from_stored(stored: RecipeValues) -> PhotoSource:
     """
     if stored.source == "FILE":
         if not stored.photo_path:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No photo is chosen.", "Choose a photo first.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "photos.none_chosen")
         path = Path(bpy.path.abspath(stored.photo_path))
         return PhotoSource(path.name, path=path)
     image = image_named(stored.image)
     if image is None:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "No image is chosen.", "Choose an image first.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "photos.no_image_chosen")
     return from_image(image)
 
 
@@ -112,11 +115,7 @@ def from_image(image: bpy.types.Image) -> PhotoSource:
             return PhotoSource(path.name, path=path, image=image.name)
     width, height = image.size
     if image.source == "VIEWER" or width * height == 0 or not image.has_data:
-        raise ImageTo3DError(
-            ErrorCode.IMAGE_UNREADABLE,
-            f"The image {image.name} holds no pixels.",
-            "Save it to disk and choose the file.",
-        )
+        raise ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "photos.image_without_pixels", image_name=image.name)
     pixels = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(pixels)
     linear = image.is_float or image.colorspace_settings.name.startswith("Linear")
@@ -133,9 +132,7 @@ def mask_of(image: bpy.types.Image) -> NDArray[np.uint8]:
     """
     width, height = image.size
     if width * height == 0:
-        raise ImageTo3DError(
-            ErrorCode.IMAGE_UNREADABLE, f"The mask {image.name} holds no pixels.", "Choose another image, or none."
-        )
+        raise ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "photos.mask_without_pixels", image_name=image.name)
     pixels = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(pixels)
     colours = pixels.reshape(height, width, image.channels)[::-1, :, : min(3, image.channels)]

@@ -115,7 +115,7 @@ class ResidentScenes:
         """
         points = session_uids.find(bpy.data.objects, instance.object_uid, instance.name)
         if points is None or points.data is None or points.data.session_uid != instance.uid:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{instance.name} is gone.", "Undo, or press Update.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.instance_gone", instance_name=instance.name)
         state = edits.state(points)
         with self._lock:
             version = self._version(instance.uid)
@@ -158,9 +158,7 @@ def _message(
 
 def unexpected_answer() -> ImageTo3DError:
     """The error of a backend that speaks of something else."""
-    return ImageTo3DError(
-        ErrorCode.INTERNAL, "The backend gave an unexpected answer.", "Update the add-on and the backend."
-    )
+    return ImageTo3DError(ErrorCode.INTERNAL, "backend.unexpected_answer")
 
 
 def _on_points(uid: int | None) -> None:

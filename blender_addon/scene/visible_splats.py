@@ -209,18 +209,12 @@ def _instance(points: bpy.types.Object, matrix: Matrix, metres_per_unit: float) 
     missing = [name for name in COLUMNS if name not in points.data.attributes]
     if missing:
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{points.name} cannot be drawn: its points have no {missing[0]}.",
-            "Press Update to make them again.",
+            ErrorCode.BAD_REQUEST, "scene.points_incomplete", points_name=points.name, missing=missing[0]
         )
     try:
         object_to_world, box = _where(tuple(map(tuple, matrix)), tuple(map(tuple, points.bound_box)), metres_per_unit)
     except ImageTo3DError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{points.name} cannot be drawn: it is stretched unevenly, sheared, mirrored or flattened.",
-            "Give it the same positive scale along X, Y and Z.",
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.points_stretched", points_name=points.name) from None
     data_uid, object_uid = points.data.session_uid, points.session_uid
     return SplatInstance(data_uid, points.name, object_uid, edits.state(points), object_to_world, box)
 

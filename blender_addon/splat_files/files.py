@@ -77,9 +77,7 @@ def save(context: bpy.types.Context, root: bpy.types.Object, path: Path, apply_t
     try:
         points = roles.find(root).points
     except LookupError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The points of {root.name} have been deleted.", "Press Update to make them again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.points_deleted", root_name=root.name) from None
     matrix = np.array(
         points.matrix_world if apply_transform else root.matrix_world.inverted_safe() @ points.matrix_world
     )

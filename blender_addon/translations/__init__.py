@@ -15,6 +15,9 @@ import re
 
 import bpy
 
+from image_to_3d.core import ImageTo3DError
+from image_to_3d.words import render
+
 from . import zh_hans
 
 _LANGUAGES = {"zh_HANS": zh_hans, "zh_CN": zh_hans}
@@ -22,6 +25,18 @@ _LANGUAGES = {"zh_HANS": zh_hans, "zh_CN": zh_hans}
 
 _CONTEXTS = ("*", "Operator")
 """Labels of operators, and texts of their buttons, are looked up in a context of their own."""
+
+
+def words_of(failure: Exception) -> tuple[str, str]:
+    """What is wrong and what to do about it, in Blender's vocabulary and the language of the interface."""
+    if isinstance(failure, ImageTo3DError):
+        return render(failure.key, failure.values, "blender", sentence)
+    templates = getattr(failure, "templates", None)  # of the installer, which runs without the package too
+    if templates is None:
+        return str(failure), ""
+    values = {name: sentence(value) if isinstance(value, str) else value for name, value in failure.values.items()}
+    message, hint = (sentence(template).format(**values) for template in templates)
+    return message, hint
 
 
 def sentence(text: str) -> str:

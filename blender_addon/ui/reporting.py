@@ -17,7 +17,7 @@ from ..runtime.pump import AFTER
 def refuse(operator: bpy.types.Operator, error: ImageTo3DError) -> set[str]:
     """Say in the panel and in the status bar why an operator did nothing; what its ``execute`` returns then."""
     of(Notices).fail(operator.bl_idname, error)
-    operator.report({"WARNING"}, " ".join(translations.sentence(text) for text in (error.message, error.hint) if text))
+    operator.report({"WARNING"}, " ".join(filter(None, translations.words_of(error))))
     return {"CANCELLED"}
 
 

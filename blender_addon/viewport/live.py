@@ -20,6 +20,7 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.protocol import ConnectionLost, Event
 from image_to_3d.protocol.messages import DropScene
 
+from .. import translations
 from ..backend.connection import Connection, RunningBackend, running_backend
 from ..runtime.objects import of
 from ..runtime.pump import Pump
@@ -294,7 +295,7 @@ class LivePreview:
         if isinstance(failure, ConnectionLost):
             return n_("No backend: showing the points. Trying again…")
         if failure is not None:
-            return failure.message
+            return translations.words_of(failure)[0]
         if stream is not None and stream.view is not None:
             if stream.view.visible.refused:
                 return stream.view.visible.refused[0]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from addon_words import Collected, collect, every_text
+from addon_words import Collected, collect, every_text, keys_raised
 from image_to_3d.catalogue import ENGINES, STAGES
 from image_to_3d.file_kinds import SPLATS
+from image_to_3d.words import TABLE
 from paths import REPOSITORY
 
 ADDON = REPOSITORY / "blender_addon"
@@ -34,6 +35,10 @@ def merged() -> dict[str, str]:
 def shown() -> Collected:
     """What stands in the add-on, and what it takes from the catalogue and from the kinds of files."""
     found = collect(ADDON)
+    for key in keys_raised(ADDON):
+        words = TABLE[key]
+        texts = {words.message, words.hint_for("blender")} - {"", "{hint}", "{last}"}
+        found.words |= dict.fromkeys(texts, f"words: {key}")
     for info in ENGINES.values():
         found.words |= dict.fromkeys((info.title, info.description, info.rights), "catalogue.ENGINES")
     found.words |= dict.fromkeys(STAGES.values(), "catalogue.STAGES")
@@ -96,10 +101,10 @@ def test_collector_finds_what_people_read(tmp_path: Path) -> None:
         "class X_OT_y(Operator):\n    'Do it'\n    bl_label = 'Doing'\n    p: BoolProperty(name='Big', description='Very')\n"
         "    def draw(self):\n        layout.label(text='On' if self.p else 'Off')\n"
         "        layout.label(text=f'{n} photos')\n        layout.label(text=f'{n:.1f} mm')\n"
-        "        raise ImageTo3DError(C, f'No {a} in {b}.', 'Try again.')\n"
+        "        raise InstallError(C, 'No {a} in {b}.', 'Try again.', a=a, b=b)\n"
     )
     found = collect(tmp_path)
     assert set(found.words) == {
-        *("First", "The first", "Do it", "Doing", "Big", "Very", "On", "Off", "No {0} in {1}.", "Try again."),
+        *("First", "The first", "Do it", "Doing", "Big", "Very", "On", "Off", "No {a} in {b}.", "Try again."),
     }
     assert found.mixed == [f"{tmp_path.name}/module.py:8"]

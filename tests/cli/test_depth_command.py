@@ -26,7 +26,7 @@ class Ramp:
         if "bug" in photo.name:
             raise ZeroDivisionError("in the engine")
         if "forbidden" in photo.name:
-            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "The licence was not accepted.", "Accept it.")
+            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "weights.licence_not_accepted", name="sharp")
         return np.linspace(2, 7, photo.height, dtype=np.float32)[:, None].repeat(photo.width, 1)
 
     def predict(self, photo, depth=None, progress=None):
@@ -125,7 +125,10 @@ def test_what_stops_every_photo_is_said_once(ramp, photo, tmp_path, capsys):
     for path in bad:
         path.write_bytes(photo.read_bytes())
     assert main(["depth", *map(str, bad), "-o", str(tmp_path / "out"), "--engine", "ramp"]) == 3
-    assert capsys.readouterr().err.splitlines() == ["image-to-3d: The licence was not accepted. Accept it."]
+    assert capsys.readouterr().err.splitlines() == [
+        "image-to-3d: The licence of the weights of sharp was not accepted."
+        " Read it and accept it: image-to-3d weights fetch sharp."
+    ]
 
 
 def test_missing_weights_are_one_sentence_and_exit_code_3(photo, tmp_path, monkeypatch, capsys):

@@ -273,7 +273,7 @@ def test_depth_is_infinite_where_nothing_is() -> None:
 def found_backend():
     endpoint = published()
     if endpoint is None:
-        raise ConnectionLost("The backend is not running.")
+        raise ConnectionLost("backend.not_running")
     return endpoint
 
 

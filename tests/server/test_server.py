@@ -274,9 +274,7 @@ def test_a_backend_that_ends_in_the_middle_is_noticed_and_can_be_started_again(o
     backend = Backend(own_home)
     try:
         backend.wait_ready()
-        thread = ClientThread(
-            lambda: published() or (_ for _ in ()).throw(ConnectionLost("The backend is not running."))
-        )
+        thread = ClientThread(lambda: published() or (_ for _ in ()).throw(ConnectionLost("backend.not_running")))
         try:
             ticket = thread.submit(scripted("work 60"))
             events = []

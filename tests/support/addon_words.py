@@ -27,13 +27,9 @@ MARKERS = {
 
 KEYWORDS = {"text", "heading", "text_empty"}
 CLASS_WORDS = {"bl_label", "bl_description", "bl_category"}
-ERRORS = {
-    "ImageTo3DError": (1, 2),
-    "ConnectionLost": (0, 1),
-    "InstallError": (1, 2),
-    "SettingsError": (0, 1),
-    "OfflineError": (0,),
-}
+ERRORS = {"InstallError": (1, 2)}
+"""Those that bring their sentences along; the words of all others stand in ``image_to_3d.words``."""
+KEYED_ERRORS = {"ImageTo3DError", "ConnectionLost", "SettingsError", "OfflineError"}
 UNITS = {"px", "mm", "m", "s", "ms", "GB", "MB", "kB", "fps", "x"}
 """Letters that may stand in an f-string: the same in every language."""
 
@@ -64,6 +60,14 @@ def collect(folder: Path) -> Collected:
                 for part in _branches(expression):
                     _add(found, part, template, f"{where}:{getattr(part, 'lineno', 0)}")
     return found
+
+
+def keys_raised(folder: Path) -> set[str]:
+    """Keys of the errors that are made below ``folder``, and so shown by the add-on without the backend having a part in it."""
+    nodes = [node for path in folder.rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    made = [node for node in nodes if isinstance(node, ast.Call) and _name(node.func) in KEYED_ERRORS]
+    texts = [arg.value for node in made for arg in node.args if isinstance(arg, ast.Constant)]
+    return {text for text in texts if isinstance(text, str) and "." in text}
 
 
 def _shown(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
@@ -117,6 +121,8 @@ def _is_text(cell: ast.expr) -> bool:
 
 def _errors(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
     if isinstance(node, ast.Call):
+        if _name(node.func) in KEYED_ERRORS:
+            yield from ((keyword.value, False) for keyword in node.keywords if keyword.arg == "hint")
         for position in ERRORS.get(_name(node.func), ()):
             if position < len(node.args):
                 yield node.args[position], True
@@ -143,11 +149,9 @@ def _add(found: Collected, part: ast.expr, template: bool, where: str) -> None:
         text = part.value
     elif isinstance(part, ast.JoinedStr):
         fixed = " ".join(value.value for value in part.values if isinstance(value, ast.Constant))
-        if not template and set(re.findall(r"[A-Za-z]+", fixed)) - UNITS:
+        if set(re.findall(r"[A-Za-z]+", fixed)) - UNITS:
             found.mixed.append(where)
-        if not template:
-            return
-        text = as_template(part)
+        return
     else:
         return
     if set(re.findall(r"[A-Za-z]{2,}", re.sub(r"\{\w*\}", "", text))) - UNITS:

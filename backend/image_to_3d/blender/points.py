@@ -155,11 +155,7 @@ def similarity(matrix: NDArray[np.floating]) -> Similarity:
     det = float(np.linalg.det(linear))
     scale = abs(det) ** (1 / 3)
     if det <= 0 or np.abs(linear @ linear.T - scale**2 * np.eye(3)).max() > _SIMILARITY_TOLERANCE * scale**2:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The object is stretched unevenly, sheared, mirrored or flattened.",
-            "Give it the same positive scale along X, Y and Z, or export without its transform.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "scene.transform_no_similarity")
     return Similarity(scale, linear / scale, np.asarray(matrix, np.float64)[:3, 3])
 
 

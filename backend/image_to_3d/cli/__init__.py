@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except ImageTo3DError as error:
-        print(f"image-to-3d: {error}", file=sys.stderr)
+        print(f"image-to-3d: {error.sentence('cli')}", file=sys.stderr)
         return exit_code(error)
     except BrokenPipeError:  # `image-to-3d … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

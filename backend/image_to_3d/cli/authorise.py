@@ -30,17 +30,13 @@ def run(args: argparse.Namespace) -> int:
     clients = AuthorisedClients()
     if args.what == "revoke":
         if args.key is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, "Which client?", "Give its key: image-to-3d authorise revoke KEY"
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.which_client")
         if not clients.revoke(args.key):
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"{args.key[:60]!r} is not authorised.", "See: image-to-3d authorise list"
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.client_not_authorised", the_key=args.key[:60])
         print("Revoked; the client is refused from its next request on.")
         return 0
     if args.key is not None:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "One key at a time.", "A key has no spaces; put it in quotes.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.one_key_at_a_time")
     if args.what == "list":
         own, server, listed = load_or_create("client").public, load_or_create("server").public, clients.listed()
         if args.json:

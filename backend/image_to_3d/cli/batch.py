@@ -81,11 +81,12 @@ def work_through(
 
 
 def _failure(item: Input, engine: str, error: ImageTo3DError) -> Report:
+    message, hint = error.words("cli")
     return {
         "photo": str(item.path),
         "status": "error",
         "engine": engine,
         "outputs": {},
         "warnings": [],
-        "error": {"code": error.code.value, "message": error.message, "hint": error.hint},
+        "error": {"code": error.code.value, "message": message, "hint": hint, "key": error.key, "values": error.values},
     }

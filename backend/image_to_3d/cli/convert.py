@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from ..io.gaussian_files import read_scene, write_scene
 
     if args.output.exists() and not args.overwrite:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{args.output} exists already.", "Use --overwrite to replace it.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.output_exists", output=args.output)
     cloud = read_scene(args.scene)
     write_scene(args.output, cloud, args.format)
     print(f"{args.scene} → {args.output}  {len(cloud):,} Gaussians, {args.output.stat().st_size / 1e6:.1f} MB")

@@ -142,7 +142,7 @@ def output_files(stem: Path, metric: bool, kinds: tuple[str, ...]) -> dict[str, 
 def _refuse_existing(files: list[Path], overwrite: bool) -> None:
     for file in files:
         if file.exists() and not overwrite:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{file} exists already.", "Use --overwrite to replace it.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.file_exists", file=file)
 
 
 def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, legend: bool) -> None:
@@ -160,7 +160,7 @@ def write_depth_files(outputs: dict[str, Path], estimate: DepthEstimate, legend:
 
     w = estimate.inverse_depth()
     if not np.isfinite(w).any():
-        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "The engine found no depth in this photo.", "Try another engine.")
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.no_depth_found")
     if outputs.keys() & {"heatmap", "side-by-side"}:
         scale = heat_scale(w)
         picture = heat_map(w, scale)

@@ -136,7 +136,9 @@ def _backend(problems: list[str]) -> dict[str, Any]:
             reply = client.call(Status(), timeout=10)
         assert isinstance(reply, State)
     except ImageTo3DError as error:
-        problems.append(f"A backend should be running (process {endpoint.pid}) but cannot be used. {error}")
+        problems.append(
+            f"A backend should be running (process {endpoint.pid}) but cannot be used. {error.sentence('cli')}"
+        )
         return {"running": True, "address": endpoint.control, "pid": endpoint.pid, "answers": False}
     known = ("address", "frames_port", "pid", "version", "protocol", "uptime_s", "clients")
     return {"running": True, "answers": True, **{name: reply.report.get(name) for name in known}}
@@ -152,7 +154,7 @@ def _keys(problems: list[str]) -> dict[str, Any]:
         found["server"] = load_or_create("server").public
         found["authorised"] = AuthorisedClients().listed()
     except ImageTo3DError as error:
-        problems.append(str(error))
+        problems.append(error.sentence("cli"))
     except OSError as error:
         problems.append(f"Keys cannot be kept in {config_folder()}: {error.strerror}.")
     return found

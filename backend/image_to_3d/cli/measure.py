@@ -79,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
     polygons = [[_pixel(token) for word in words for token in word.replace(";", " ").split()] for words in args.tilt]
     known = [(_pixel(a), _pixel(b), _metres(metres)) for a, b, metres in args.known]
     if (args.pitch is None) != (args.roll is None):
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--pitch and --roll belong together.", "Give both.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.pitch_without_roll_option")
     for option in ("pitch", "roll", "north"):
         value = getattr(args, option)
         if value is not None and not -360 <= value <= 360:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"--{option} {value:g} is no angle.", "Give it in degrees.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.option_not_an_angle", option=option, value=value)
     cloud, heading = load_cloud(args)
     if args.scale_sd is not None and not 0 < args.scale_sd < 1000:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--scale-sd is a percentage above 0.", "Give for example 2.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.scale_sd_option_not_positive")
     from ..measuring import Question, analyse
 
     everything = not (betweens or args.planes or args.room or polygons)
@@ -124,11 +124,7 @@ def load_cloud(args: argparse.Namespace) -> tuple[GaussianCloud, float | None]:
     path = Path(args.scene)
     cloud, heading = (read_scene(path), None) if is_scene(path) else _cloud_of_photo(path, args)
     if cloud.grid is None or cloud.intrinsics is None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{path.name} has no picture grid, so pixels of a photo mean nothing in it.",
-            "Measure a file that was made from one photo and not edited since.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.file_without_grid", path_name=path.name)
     return cloud, heading
 
 
@@ -215,9 +211,7 @@ def _pixel(text: str) -> Pixel:
     try:
         u, v = (float(part) for part in text.split(","))
     except ValueError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{text!r} is no pixel.", "Write U,V with a comma and no space, for example 320,240."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.not_a_pixel", text=text) from None
     return u, v
 
 
@@ -227,7 +221,5 @@ def _metres(text: str) -> float:
     except ValueError:
         value = float("nan")
     if not 0 < value < 1e5:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{text!r} is no length in metres.", "Write a number above 0, for example 2.03."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.not_a_length", text=text)
     return value

@@ -43,11 +43,7 @@ def find_photos(arguments: Sequence[str]) -> list[Input]:
         else:
             new = {path: Path(path.stem)}
         if not new:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                f"There are no photos in {argument}.",
-                "Name photos, or a folder that holds some.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "photos.none_found", argument=argument)
         for photo, output in new.items():
             found.setdefault(photo, output)
     return _distinct(found)
@@ -101,8 +97,11 @@ def _beside(depth: Path, photo: Path) -> Path:
             return depth / f"{photo.stem}{suffix}"
     raise ImageTo3DError(
         ErrorCode.IMAGE_UNREADABLE,
-        f"The folder {depth} holds no depth for {photo.name}.",
-        f"Name it {photo.stem} with one of the suffixes {', '.join(suffixes(DEPTHS))}.",
+        "depth.missing_in_folder",
+        depth=depth,
+        photo_name=photo.name,
+        stem=photo.stem,
+        suffixes=", ".join(suffixes(DEPTHS)),
     )
 
 
@@ -113,8 +112,4 @@ def check_one_depth_file(inputs: Sequence[Input], args: argparse.Namespace) -> N
         ImageTo3DError: ``bad_request``.
     """
     if args.depth is not None and len(inputs) > 1 and not Path(args.depth).is_dir():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"One depth file cannot belong to {len(inputs)} photos.",
-            "Give a folder with a depth file for each photo.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "depth.one_file_many_photos", inputs_count=len(inputs))

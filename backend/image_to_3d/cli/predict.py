@@ -149,7 +149,7 @@ class PredictJob:
         start, args = time.perf_counter(), self.args
         ply = args.output / item.output.with_name(item.output.name + ".ply")
         if ply.exists() and not args.overwrite:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{ply} exists already.", "Use --overwrite to replace it.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.ply_exists", ply=ply)
         prediction = predict(
             item.path,
             depth_file_for(item.path, args),

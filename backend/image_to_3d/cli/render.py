@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         except ImageTo3DError as error:
             if len(args.scenes) == 1:
                 raise
-            _say(f"{scene}: {error}")
+            _say(f"{scene}: {error.sentence('cli')}")
             failed.append(error)
             continue
         for warning in report.warnings:

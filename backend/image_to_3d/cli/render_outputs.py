@@ -223,11 +223,7 @@ def camera_path(cloud: GaussianCloud, args: argparse.Namespace, warnings: list[s
     if name not in TRAJECTORIES and name != STILL:
         path = read_camera_path(Path(name), (*TRAJECTORIES, STILL))
         if args.frames is not None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "A camera path has its own number of frames.",
-                "Leave --frames out, or name a trajectory.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.frames_with_camera_path")
         path = replace(path, fps=args.fps or path.fps)
         return path.with_size(*_full_size(args.size, *path.cameras[0].size)) if args.size else path
     intrinsics = cloud.intrinsics
@@ -242,11 +238,7 @@ def camera_path(cloud: GaussianCloud, args: argparse.Namespace, warnings: list[s
     try:
         path = trajectory(name, cloud.positions, intrinsics, TrajectoryOptions(frames=args.frames or 60), fps)
     except ValueError as error:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"The camera move {name} cannot be made: {error}.",
-            "Give a camera path that looks at the scene (--trajectory FILE.json).",
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.move_impossible", name=name, why=error) from None
     return path.with_size(*size) if args.size else path
 
 
@@ -269,18 +261,14 @@ def _wanted_kinds(args: argparse.Namespace, path: CameraPath, warnings: list[str
         if _FILMS & set(args.write):
             ffmpeg()
             if not one_size:
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST,
-                    "The frames of the camera path differ in size, which a film cannot have.",
-                    "Give one with --size, or write png.",
-                )
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.frames_differ_in_size")
         return tuple(args.write)
     if len(path.cameras) == 1:
         return "png", "depth-colour"
     try:
         ffmpeg()
     except ImageTo3DError as error:
-        warnings.append(f"{error} Writing PNG pictures instead.")
+        warnings.append(f"{error.sentence('cli')} Writing PNG pictures instead.")
         return "png", "depth-colour"
     return ("mp4", "depth-mp4") if one_size else ("png", "depth-colour")
 

@@ -45,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
     from ..server.single_instance import InstanceLock
 
     if args.idle_exit is not None and not args.idle_exit > 0:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-exit takes a positive number of minutes.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.idle_exit_not_positive")
     if not args.idle_unload >= 0:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--idle-unload takes a number of minutes, or 0.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.idle_unload_not_a_number")
     if args.engine != "auto":
         resolve(args.engine)
     lock = InstanceLock(args.bind)

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     deadline = time.monotonic() + 15
     while process_exists(pid):
         if time.monotonic() > deadline:
-            raise ConnectionLost("The backend was told to stop but still runs.", f"End the process {pid} by hand.")
+            raise ConnectionLost("backend.still_running_after_stop", pid=pid)
         time.sleep(0.05)
     print("The backend has stopped.")
     return 0

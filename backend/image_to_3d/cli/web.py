@@ -46,11 +46,7 @@ def run(args: argparse.Namespace) -> int:
     options = EngineOptions(args.device, args.precision, args.checkpoint, checkpoint_of=args.engine)
     EnginePool(options).resolve(args.engine)
     if importlib.util.find_spec("gradio") is None:
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "The page in the browser needs Gradio, which is not installed.",
-            "Install it: pip install 'image-to-3d[web]'",
-        )
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "commands.gradio_missing")
     from ..web import app
 
     def on_address(address: str) -> None:

@@ -123,11 +123,7 @@ def _ask_for_consent(file: weights.WeightsFile, accepted: bool) -> None:
         print("Type yes if you accept these terms: ", end="", file=sys.stderr, flush=True)
         accepted = sys.stdin.readline().strip().lower() == "yes"
     if not accepted:
-        raise ImageTo3DError(
-            ErrorCode.LICENCE_NOT_ACCEPTED,
-            "The licence was not accepted; nothing was fetched.",
-            "Type yes when asked, or use --accept-licence.",
-        )
+        raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "weights.licence_not_accepted_now")
     weights.record_consent(file)
 
 
@@ -144,11 +140,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _path(args: argparse.Namespace) -> int:
     found = weights.find(args.name, args.checkpoint)
     if found is None:
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"The weights of {args.name} are not here.",
-            f"Get them with: image-to-3d weights fetch {args.name}",
-        )
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.missing", args_name=args.name)
     print(found.path)
     return 0
 

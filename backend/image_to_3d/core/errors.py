@@ -1,8 +1,11 @@
-"""What can go wrong, as a closed list of codes with one sentence for a person and one hint on what to do."""
+"""What can go wrong, as data: a code of a closed list, a key, and values. The words stand in :mod:`image_to_3d.words`."""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
+
+from ..words import Edge, render
 
 
 class ErrorCode(str, Enum):
@@ -27,25 +30,69 @@ class ErrorCode(str, Enum):
 class ImageTo3DError(Exception):
     """A failure that a person can act on.
 
-    Raised where the fact is known; turned into words once, at the edge (command line, panel, ``error`` reply).
+    Raised where the fact is known; turned into words once, at the edge (command line, panel, web page), in its vocabulary.
 
     Args:
-        code: one of :class:`ErrorCode`.
-        message: one sentence: what is wrong.
-        hint: one sentence: what to do about it; may be empty.
+        code: one of :class:`ErrorCode`: what kind of failure, for programs.
+        key: what exactly, a key of :data:`image_to_3d.words.TABLE`.
+        values: for the fields of its words. Numbers, texts and lists of them stay; anything else becomes its text.
+
+    Attributes:
+        message, hint: the words for nobody in particular, in English.
     """
 
-    def __init__(self, code: ErrorCode, message: str, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, code: ErrorCode, key: str, /, **values: Any) -> None:
+        super().__init__(key)
         self.code = ErrorCode(code)
-        self.message = message
-        self.hint = hint
+        self.key = key
+        self.values = {name: _plain(value) for name, value in values.items()}
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in one sentence."""
+        return self.words()[0]
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty."""
+        return self.words()[1]
+
+    def words(self, edge: Edge = "plain") -> tuple[str, str]:
+        """Message and hint in the vocabulary of an edge."""
+        return render(self.key, self.values, edge)
+
+    def sentence(self, edge: Edge = "plain") -> str:
+        """Message and hint in one text."""
+        return " ".join(filter(None, self.words(edge)))
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        return self.sentence()
 
-    def __reduce__(self) -> tuple[type, tuple[ErrorCode, str, str]]:
-        return type(self), (self.code, self.message, self.hint)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.__dict__)
+
+
+def _again(kind: type[ImageTo3DError], state: dict[str, Any]) -> ImageTo3DError:
+    """What :mod:`pickle` makes of an error, whatever its constructor takes."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, state["key"])
+    error.__dict__.update(state)
+    return error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+class Cancelled(ImageTo3DError):  # noqa: N818 - a request, not a mistake
+    """Raised inside long work when the person who asked for it changed their mind."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.CANCELLED, "cancelled")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -58,13 +105,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
-class Cancelled(ImageTo3DError):  # noqa: N818 - a request, not a mistake
-    """Raised inside long work when the person who asked for it changed their mind."""
-
-    def __init__(self) -> None:
-        super().__init__(ErrorCode.CANCELLED, "Cancelled.")
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:  # type: ignore[override]
-        return type(self), ()

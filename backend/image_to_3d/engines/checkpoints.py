@@ -30,11 +30,7 @@ def read_tensors(path: str | Path, engine: str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"There is no checkpoint {path}.",
-            "Check the path, or run image-to-3d weights list.",
-        )
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.checkpoint_not_found", path=path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
@@ -71,9 +67,7 @@ def shapes(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
 def unusable(path: Path, engine: str, why: str) -> ImageTo3DError:
     """The error for a file that is not the right checkpoint."""
     return ImageTo3DError(
-        ErrorCode.WEIGHTS_MISSING,
-        f"The checkpoint {path} cannot be used: {why.rstrip('.')}.",
-        f"Delete it and fetch it again (image-to-3d weights fetch {engine}), or choose the right file.",
+        ErrorCode.WEIGHTS_MISSING, "weights.checkpoint_unusable", path=path, why=why.rstrip("."), engine=engine
     )
 
 

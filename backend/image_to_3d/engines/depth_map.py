@@ -33,11 +33,7 @@ class DepthMapEngine:
             ImageTo3DError: ``bad_request`` without a depth map or with one of another size.
         """
         if depth is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "The engine depth-map needs a depth file with the photo.",
-                "Choose one, or use another engine.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "depth.file_needed")
         check_same_size(photo, depth)
         progress("lift", 0.0)
         start = time.perf_counter()
@@ -64,8 +60,12 @@ def check_same_size(photo: Photo, depth: NDArray[np.float32]) -> None:
         turned = (height, width) == (photo.width, photo.height)
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
-            f"The depth map is {width}×{height} but the photo is {photo.width}×{photo.height}.",
-            "The photo is turned upright by its EXIF orientation; turn the depth map as well."
+            "depth.size_differs",
+            width=width,
+            height=height,
+            photo_width=photo.width,
+            photo_height=photo.height,
+            hint="The photo is turned upright by its EXIF orientation; turn the depth map as well."
             if turned
             else "Give a depth map of the photo's size, or ask for it to be stretched (--resize-depth).",
         )
@@ -85,7 +85,10 @@ def stretch_to_photo(depth: NDArray[np.float32], photo: Photo) -> NDArray[np.flo
     if abs(width * photo.height / (height * photo.width) - 1) > 0.01:
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
-            f"The depth map is {width}×{height} but the photo is {photo.width}×{photo.height}: another aspect ratio.",
-            "Crop one of them so that both show the same view.",
+            "depth.aspect_differs",
+            width=width,
+            height=height,
+            photo_width=photo.width,
+            photo_height=photo.height,
         )
     return (1.0 / resample_inverse_depth(inverse_depth(depth), photo.height, photo.width)).astype(np.float32)

@@ -60,9 +60,7 @@ def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -
     if name != "auto":
         if name not in ENGINES:
             raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                f"There is no engine called {name[:40]!r}.",
-                f"Choose one of: {', '.join(ENGINES)}.",
+                ErrorCode.BAD_REQUEST, "engines.unknown_name", name=name[:40], engines=", ".join(ENGINES)
             )
         return name
     owner = owner_of_checkpoint(name)
@@ -79,8 +77,8 @@ def resolve(name: str, has_depth: bool = False, checkpoint: str | None = None) -
         ErrorCode.LICENCE_NOT_ACCEPTED
         if best is not None and best.state == "licence_not_accepted"
         else ErrorCode.WEIGHTS_MISSING,
-        "No engine can make depth from a bare photo yet.",
-        "Give a depth file."
+        "engines.none_ready",
+        hint="Give a depth file."
         if best is None
         else f"For the engine {best.info.name}: {best.note.rstrip('.')}. Or give a depth file.",
     )
@@ -97,9 +95,7 @@ def create_engine(name: str, options: EngineOptions) -> Engine:
         implementation = getattr(importlib.import_module(module), cls)
     except ImportError as error:
         raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            f"The engine {name} cannot be loaded: {str(error).rstrip('.')}.",
-            "Install what it needs: pip install torch torchvision timm",
+            ErrorCode.ENGINE_FAILED, "engines.not_loadable", name=name, why=str(error).rstrip(".")
         ) from error
     engine: Engine = implementation(options)
     return engine

@@ -33,15 +33,9 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
     if name.split(":")[0] not in available:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"There is no device named {name!r}.", "Choose auto, cuda, mps or cpu."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "engines.unknown_device", name=name)
     if not available[name.split(":")[0]]:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"This PyTorch ({torch.__version__}) sees no {name} device.",
-            "Use --device auto, or install the PyTorch build for your graphics card.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "engines.device_absent", version=torch.__version__, name=name)
     return torch.device(name)
 
 
@@ -59,9 +53,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
     if name not in PRECISIONS:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"There is no precision {name!r}.", "Choose auto, fp32, bf16 or fp16."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "engines.unknown_precision", name=name)
     return name
 
 
@@ -138,11 +130,7 @@ def import_timm() -> ModuleType:
 
 
 def _timm_broken(error: Exception) -> ImageTo3DError:
-    return ImageTo3DError(
-        ErrorCode.ENGINE_FAILED,
-        f"timm, which holds the Vision Transformers, cannot be imported: {str(error).splitlines()[0]}.",
-        "Reinstall torch, torchvision and timm together: pip install --upgrade torch torchvision timm.",
-    )
+    return ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.timm_broken", text=str(error).splitlines()[0])
 
 
 def _forget_modules(*packages: str) -> None:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def unusable(path: Path, why: str, hint: str = "Export it again as a PLY of 3D Gaussians.") -> ImageTo3DError:
     """The error of a file that cannot be read; ``why`` goes on after a colon and has no final stop."""
-    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, f"{path.name} cannot be read: {why}.", hint)
+    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "files.unreadable", path_name=path.name, why=why, hint=hint)
 
 
 def read_whole(path: Path) -> bytes:

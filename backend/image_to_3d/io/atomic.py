@@ -30,9 +30,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            f"{path} cannot be written: {error.strerror or error}.",
-            "Check the free space and the permissions of the folder.",
+            ErrorCode.ENGINE_FAILED, "files.not_writable", path=path, why=error.strerror or error
         ) from error
     finally:
         if temporary is not None:

@@ -25,26 +25,20 @@ def read_camera_path(path: Path, names: Sequence[str] = ()) -> CameraPath:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"{path} is too large for a camera path.", "Check that it is the right file."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.file_too_large", path=path)
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if names:
             raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                f"There is no trajectory and no file {path}.",
-                f"Name one of {', '.join(names)}, or a camera path in JSON.",
+                ErrorCode.BAD_REQUEST, "film.unknown_trajectory", path=path, names=", ".join(names)
             ) from None
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"There is no file {path}.", "Check its name.") from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.file_missing", path=path) from None
     except OSError as error:
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{path} cannot be opened: {error.strerror or error}.", "Check its permissions."
+            ErrorCode.BAD_REQUEST, "film.file_not_openable", path=path, why=error.strerror or error
         ) from None
     except (ValueError, RecursionError):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"{path} is no JSON file.", "Export the camera path again."
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "film.not_json", path=path) from None
     return CameraPath.from_json(document)
 
 

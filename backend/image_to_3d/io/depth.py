@@ -25,7 +25,7 @@ MAX_METRES = 1e5
 def _unreadable(
     name: str, why: str, hint: str = "Use 16-bit PNG in millimetres, or EXR, NPZ or NPY in metres."
 ) -> ImageTo3DError:
-    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, f"The depth map {name or 'given'} cannot be used: {why}.", hint)
+    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "depth.unusable", name=name or "given", why=why, hint=hint)
 
 
 def load_depth(path: str | Path) -> NDArray[np.float32]:
@@ -76,8 +76,10 @@ def _check_size(shape: tuple[int, ...], name: str) -> None:
     if int(np.prod(shape, dtype=np.float64)) > MAX_PIXELS:
         raise ImageTo3DError(
             ErrorCode.IMAGE_TOO_LARGE,
-            f"The depth map {name} has the size {'×'.join(map(str, shape))}, more than {MAX_PIXELS // 1_000_000} million values.",
-            "Scale it down.",
+            "depth.too_large",
+            name=name,
+            map="×".join(map(str, shape)),
+            max_pixels=MAX_PIXELS // 1000000,
         )
 
 
@@ -183,11 +185,7 @@ def write_depth_exr(path: str | Path, depth: NDArray[np.floating]) -> None:
     try:
         import OpenEXR
     except ImportError:
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "Writing EXR needs the OpenEXR package.",
-            "Install it with: pip install 'image-to-3d[exr]'.",
-        ) from None
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "depth.openexr_missing") from None
     values = np.ascontiguousarray(np.where(np.isfinite(depth), depth, np.inf), np.float32)
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     with atomic_path(path) as temporary:

@@ -48,8 +48,6 @@ def _kind(path: str | Path, code: ErrorCode, writable: bool = False) -> FileKind
     kind = kind_of(path, SPLATS)
     if kind is None or (writable and not kind.writer):
         raise ImageTo3DError(
-            code,
-            f"{Path(path).name or path} is no file of Gaussians by its name.",
-            f"Give it one of the suffixes {', '.join(suffixes(SPLATS, writable))}.",
+            code, "files.unknown_suffix", name=Path(path).name or path, suffixes=", ".join(suffixes(SPLATS, writable))
         )
     return kind

@@ -68,36 +68,27 @@ class Photo:
         """
         if mm35 is not None:
             if not (np.isfinite(mm35) and 1.0 <= mm35 <= 2000.0):
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST,
-                    f"A focal length of {mm35:g} mm makes no sense.",
-                    "Give the 35 mm equivalent, between 1 and 2000 mm.",
-                )
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "photos.focal_length_out_of_range", mm35=mm35)
             return replace(self, focal=focal_from_mm35(mm35, self.width, self.height, "user"))
         if fov_deg is not None:
             if not (np.isfinite(fov_deg) and 1.0 <= fov_deg <= 175.0):
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST,
-                    f"A field of view of {fov_deg:g} degrees makes no sense.",
-                    "Give the horizontal angle, between 1 and 175 degrees.",
-                )
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "photos.field_of_view_out_of_range", fov_deg=fov_deg)
             return replace(self, focal=focal_from_fov(fov_deg, self.width, self.height))
         return self
 
 
 def _unreadable(name: str, why: str) -> ImageTo3DError:
-    return ImageTo3DError(
-        ErrorCode.IMAGE_UNREADABLE,
-        f"{name or 'The picture'} cannot be read: {why}.",
-        "Open it in an image viewer and save it again as JPEG or PNG.",
-    )
+    return ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "photos.unreadable", name=name or "The picture", why=why)
 
 
 def _too_large(name: str, width: int, height: int) -> ImageTo3DError:
     return ImageTo3DError(
         ErrorCode.IMAGE_TOO_LARGE,
-        f"{name or 'The picture'} has {width}×{height} pixels; at most {MAX_PIXELS // 1_000_000} megapixels are accepted.",
-        "Scale it down first; 4000 pixels on the long side are plenty.",
+        "photos.too_many_pixels",
+        name=name or "The picture",
+        width=width,
+        height=height,
+        max_pixels=MAX_PIXELS // 1000000,
     )
 
 
@@ -112,17 +103,17 @@ def read_file_bytes(path: Path) -> bytes:
         if size > MAX_FILE_BYTES:
             raise ImageTo3DError(
                 ErrorCode.IMAGE_TOO_LARGE,
-                f"{path.name} has {size / 1e6:.0f} MB; at most {MAX_FILE_BYTES / 1e6:.0f} MB are accepted.",
-                "Save it as JPEG or scale it down.",
+                "photos.file_too_large",
+                path_name=path.name,
+                size=size / 1000000.0,
+                max_file_bytes=MAX_FILE_BYTES / 1000000.0,
             )
         return path.read_bytes()
     except FileNotFoundError:
-        raise ImageTo3DError(
-            ErrorCode.IMAGE_UNREADABLE, f"There is no file {path}.", "Check the path for a typing error."
-        ) from None
+        raise ImageTo3DError(ErrorCode.IMAGE_UNREADABLE, "photos.file_missing", path=path) from None
     except OSError as error:
         raise ImageTo3DError(
-            ErrorCode.IMAGE_UNREADABLE, f"{path} cannot be opened: {error.strerror or error}.", "Check its permissions."
+            ErrorCode.IMAGE_UNREADABLE, "photos.file_not_openable", path=path, why=error.strerror or error
         ) from None
 
 
@@ -164,14 +155,15 @@ def decode_photo(data: bytes | memoryview, name: str = "") -> Photo:
     except Image.DecompressionBombError:
         raise ImageTo3DError(
             ErrorCode.IMAGE_TOO_LARGE,
-            f"{name or 'The picture'} has far more than {MAX_PIXELS // 1_000_000} megapixels.",
-            "Scale it down first; 4000 pixels on the long side are plenty.",
+            "photos.far_too_many_pixels",
+            name=name or "The picture",
+            max_pixels=MAX_PIXELS // 1000000,
         ) from None
     except UnidentifiedImageError:
         raise _unreadable(name, "it is not a picture of a known format") from None
     except MemoryError:
         raise ImageTo3DError(
-            ErrorCode.OUT_OF_MEMORY, f"There is not enough memory to decode {name or 'the picture'}.", "Scale it down."
+            ErrorCode.OUT_OF_MEMORY, "photos.no_memory_to_decode", name=name or "the picture"
         ) from None
     except Exception as error:  # decoders raise anything from OSError to struct.error on damaged files
         raise _unreadable(name, str(error).rstrip(".") or type(error).__name__) from None

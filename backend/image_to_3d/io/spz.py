@@ -55,9 +55,7 @@ def write_spz(path: str | Path, cloud: GaussianCloud) -> None:
     farthest = float(np.abs(cloud.positions).max()) if len(cloud) else 0.0
     if farthest > _LARGEST:
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{Path(path).name} cannot hold points that are {farthest / 1000:.0f} km away.",
-            "Export as a PLY, or remove the farthest points.",
+            ErrorCode.BAD_REQUEST, "files.points_too_far", name=Path(path).name, farthest=farthest / 1000
         )
     bits = int(np.clip(np.floor(np.log2(_LARGEST / max(farthest, 1e-9))), 0, _FRACTIONAL_BITS))
     fixed = np.rint(cloud.positions * _FLIP * np.float64(1 << bits)).astype("<i4")

@@ -29,11 +29,7 @@ def ffmpeg() -> str:
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "Writing MP4 needs the imageio-ffmpeg package.",
-            "Install it with: pip install 'image-to-3d[video]'.",
-        ) from None
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "rendering.ffmpeg_missing") from None
 
 
 class VideoWriter:
@@ -120,8 +116,4 @@ class VideoWriter:
             self._messages.seek(0)
             lines = self._messages.read().decode(errors="replace").strip().splitlines()
             last = f" ({lines[-1]})" if lines else ""
-        return ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            f"ffmpeg could not write {self._path}{last}.",
-            "Check the free space, or write a PNG sequence instead.",
-        )
+        return ImageTo3DError(ErrorCode.ENGINE_FAILED, "rendering.ffmpeg_failed", path=self._path, last=last)

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .. import __version__
+from .. import __version__, words
 from ..core.errors import ErrorCode, ImageTo3DError
 from .endpoint import Endpoint, published
 from .keys import KeyPair, load_or_create
@@ -36,18 +36,12 @@ class ConnectionLost(ImageTo3DError):  # noqa: N818 - a state rather than a mist
     """The backend is not there, or no longer.
 
     Args:
-        message, hint: see :class:`~image_to_3d.core.errors.ImageTo3DError`.
+        key, values: see :class:`~image_to_3d.core.errors.ImageTo3DError`.
         reason: why, for programs that offer what to do.
     """
 
-    def __init__(
-        self,
-        message: str,
-        hint: str = "Start the backend (image-to-3d serve) and try again.",
-        *,
-        reason: Reason = "lost",
-    ) -> None:
-        super().__init__(ErrorCode.INTERNAL, message, hint)
+    def __init__(self, key: str, /, *, reason: Reason = "lost", **values: Any) -> None:
+        super().__init__(ErrorCode.INTERNAL, key, **values)
         self.reason = reason
 
 
@@ -68,12 +62,14 @@ def is_interim(reply: Message, is_job: bool) -> bool:
 
 
 def error_from_reply(reply: ErrorReply) -> ImageTo3DError:
-    """The exception that an ``error`` reply stands for."""
+    """The exception that an ``error`` reply stands for; one whose key is not known here keeps the words of the other side."""
     try:
         code = ErrorCode(reply.code)
     except ValueError:
         code = ErrorCode.INTERNAL
-    return ImageTo3DError(code, reply.message, reply.hint)
+    if reply.key in words.TABLE:
+        return ImageTo3DError(code, reply.key, **(reply.values or {}))
+    return ImageTo3DError(code, "plain", message=reply.message, hint=reply.hint)
 
 
 class Client:
@@ -90,7 +86,7 @@ class Client:
     def __init__(self, endpoint: Endpoint | None = None, keys: KeyPair | None = None) -> None:
         found = endpoint or published()
         if found is None:
-            raise ConnectionLost("The backend is not running.", reason="absent")
+            raise ConnectionLost("backend.not_running", reason="absent")
         self.endpoint = found
         self._keys = keys or load_or_create("client")
         self._ids = itertools.count(1)
@@ -135,11 +131,11 @@ class Client:
             if self._monitor_events(0.05):
                 break
             if time.monotonic() > deadline:
-                raise ConnectionLost(f"The backend at {self.endpoint.control} does not answer.", reason="silent")
+                raise ConnectionLost("backend.silent_at", reason="silent", control=self.endpoint.control)
         shares_files = bool(self.endpoint.shared) and Path(self.endpoint.shared).is_dir()
         reply = self.call(Hello("image-to-3d", __version__, shares_files), timeout=CONNECT_SECONDS)
         if not isinstance(reply, Welcome):
-            raise ConnectionLost("The backend gave an unexpected answer.", "Update the add-on and the backend.")
+            raise ConnectionLost("backend.unexpected_answer")
         return reply
 
     def _monitor_events(self, timeout: float) -> bool:
@@ -152,16 +148,14 @@ class Client:
                 made = True
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise ConnectionLost(
-                    "The backend does not know this client.",
-                    f"On its machine run: image-to-3d authorise {shlex.quote(self._keys.public)}",
-                    reason="unauthorised",
+                    "backend.client_unknown", reason="unauthorised", public=shlex.quote(self._keys.public)
                 )
             elif event == zmq.EVENT_CONNECT_RETRIED:
-                raise ConnectionLost(f"Nothing listens at {self.endpoint.control}.", reason="unreachable")
+                raise ConnectionLost("backend.nothing_listens", reason="unreachable", control=self.endpoint.control)
             elif event == zmq.EVENT_DISCONNECTED:
-                raise ConnectionLost("The connection to the backend was lost.")
+                raise ConnectionLost("backend.lost")
             else:
-                raise ConnectionLost(f"What listens at {self.endpoint.control} is not this backend.", reason="stranger")
+                raise ConnectionLost("backend.stranger_listens", reason="stranger", control=self.endpoint.control)
         return made
 
     def _open_shared(self, name: str) -> memoryview:
@@ -177,7 +171,7 @@ class Client:
         try:
             self._socket.send_multipart(encode(message, message_id), flags=zmq.NOBLOCK, copy=False)
         except zmq.Again:
-            raise ConnectionLost("The connection to the backend was lost.") from None
+            raise ConnectionLost("backend.lost") from None
         return message_id
 
     def receive(self, timeout: float) -> tuple[int, Message] | None:
@@ -235,7 +229,7 @@ class Client:
                 on_progress(reply.stage, reply.fraction)
             if not is_interim(reply, is_job):
                 return reply
-        raise ConnectionLost("The backend did not answer in time.", reason="silent")
+        raise ConnectionLost("backend.no_answer_in_time", reason="silent")
 
 
 def frames_endpoint(client: Client) -> Endpoint:

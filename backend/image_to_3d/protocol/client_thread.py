@@ -183,7 +183,7 @@ class ClientThread:
         except ImageTo3DError as error:
             self._events.put(Event(ticket, error=error))
         except Exception as error:  # a request must end, whatever happens on this thread
-            self._events.put(Event(ticket, error=ConnectionLost(f"The connection failed: {error}.")))
+            self._events.put(Event(ticket, error=ConnectionLost("backend.connection_failed", why=error)))
 
     def _connect(self) -> Client:
         """A connection to what is found. A backend that is killed closes its sockets some milliseconds before it is gone, and is
@@ -233,11 +233,7 @@ class ClientThread:
         except Exception as error:  # the thread outlives whatever is wrong with one reply
             return Event(
                 ticket,
-                error=ImageTo3DError(
-                    ErrorCode.INTERNAL,
-                    f"The backend's answer cannot be used: {error}.",
-                    "Use an add-on and a backend of the same version.",
-                ),
+                error=ImageTo3DError(ErrorCode.INTERNAL, "backend.answer_unusable", why=error),
             )
 
     def _finish(self, message_id: int, error: ImageTo3DError) -> None:

@@ -127,7 +127,7 @@ class FrameThread:
             except ImageTo3DError as error:
                 self._lose(error) if self._client is None else self._fail(0, error)
             except Exception as error:  # the thread outlives whatever is wrong with one picture
-                self._lose(ConnectionLost(f"The connection failed: {error}."))
+                self._lose(ConnectionLost("backend.connection_failed", why=error))
         if self._client is not None:
             self._client.close()
         self._wake.close()
@@ -155,7 +155,7 @@ class FrameThread:
             except WireError as error:
                 self._fail(0, error)
         if any(time.monotonic() - sent.at > ANSWER_SECONDS for sent in self._sent.values()):
-            raise ConnectionLost("The backend does not answer.")
+            raise ConnectionLost("backend.silent")
 
     def _connect(self) -> Client:
         endpoint = self._find()
@@ -189,7 +189,7 @@ class FrameThread:
             try:
                 reply = reply.to_frame()
             except SchemaError as error:
-                raise WireError(ErrorCode.BAD_REQUEST, f"The picture cannot be read: {error}.") from None
+                raise WireError(ErrorCode.BAD_REQUEST, "backend.picture_unreadable", why=error) from None
         if isinstance(reply, Frame) and reply.frame == sent.number and self._fits(reply, sent):
             self._shown = sent.number
             prepared = None if self._prepare is None else self._prepare(reply)

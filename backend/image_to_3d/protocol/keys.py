@@ -41,20 +41,14 @@ def load_or_create(name: str, folder: Path | None = None) -> KeyPair:
         fresh = KeyPair(public.decode(), secret.decode())
         _create_once(path, json.dumps({"public": fresh.public, "secret": fresh.secret}))
     if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise ImageTo3DError(
-            ErrorCode.UNAUTHORISED, f"Other users can read the key file {path}.", f"Run: chmod 600 '{path}'"
-        )
+        raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.key_file_readable", path=path)
     try:
         stored = json.loads(path.read_text("utf-8"))
         pair = KeyPair(str(stored["public"]), str(stored["secret"]))
         if zmq.curve_public(pair.secret.encode()).decode() != pair.public:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, zmq.ZMQError):
-        raise ImageTo3DError(
-            ErrorCode.UNAUTHORISED,
-            f"The key file {path} is damaged.",
-            "Delete it; a new key is made at the next start.",
-        ) from None
+        raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.key_file_damaged", path=path) from None
     return pair
 
 
@@ -110,21 +104,13 @@ class AuthorisedClients:
         """
         try:
             if os.name == "posix" and self._path.stat().st_mode & 0o022:
-                raise ImageTo3DError(
-                    ErrorCode.UNAUTHORISED,
-                    f"Other users can change the list of authorised clients {self._path}.",
-                    f"Check what is in it and run: chmod 600 '{self._path}'",
-                )
+                raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.client_list_writable", path=self._path)
             stored = json.loads(self._path.read_text("utf-8"))
             return {str(key): str(name) for key, name in stored.items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, AttributeError):
-            raise ImageTo3DError(
-                ErrorCode.UNAUTHORISED,
-                f"The list of authorised clients {self._path} is damaged.",
-                "Delete it and authorise the clients again.",
-            ) from None
+            raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.client_list_damaged", path=self._path) from None
 
     def add(self, key: str, name: str = "") -> None:
         """Let a client in.
@@ -133,11 +119,7 @@ class AuthorisedClients:
             ImageTo3DError: ``bad_request`` if this is no public key.
         """
         if not is_key(key):
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                f"{key[:60]!r} is not a public key.",
-                "A key has 40 characters; the client's panel and 'image-to-3d authorise list' show it.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.not_a_key", the_key=key[:60])
         write_private(self._path, json.dumps({**self.listed(), key: name}, indent=1))
 
     def revoke(self, key: str) -> bool:

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..core import GaussianCloud, Grid, Intrinsics, Provenance
+from ..core import GaussianCloud, Grid, ImageTo3DError, Intrinsics, Provenance
 from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging import frame_codec
 from .schema import JsonObject, SchemaError, array
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 PHOTO_BYTES = 256_000_000
 PIXEL_BYTES = 200_000_000 * 16
@@ -487,12 +487,25 @@ class State(Message):
 @_reply
 @dataclass(frozen=True, eq=False)
 class ErrorReply(Message):
-    """A failure, in words for a person. Its layout never changes between protocol versions."""
+    """A failure, as data and in plain words. What older versions know of it never changes.
+
+    Attributes:
+        code: see :class:`~image_to_3d.core.ErrorCode`.
+        message, hint: in English, for peers that do not know the key.
+        key, values: see :class:`~image_to_3d.core.ImageTo3DError`.
+    """
 
     TYPE: ClassVar[str] = "error"
     code: str
     message: str
     hint: str = ""
+    key: str = ""
+    values: JsonObject | None = None
+
+
+def error_reply(error: ImageTo3DError) -> ErrorReply:
+    """An error as a message."""
+    return ErrorReply(error.code.value, error.message, error.hint, error.key, error.values)
 
 
 def bytes_blob(data: bytes) -> Any:

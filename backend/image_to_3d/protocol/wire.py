@@ -39,8 +39,8 @@ class WireError(ImageTo3DError):
         request_id: id of the message if that much could be read, else 0.
     """
 
-    def __init__(self, code: ErrorCode, message: str, hint: str = "", request_id: int = 0) -> None:
-        super().__init__(code, message, hint)
+    def __init__(self, code: ErrorCode, key: str, /, *, request_id: int = 0, **values: Any) -> None:
+        super().__init__(code, key, **values)
         self.request_id = request_id
 
 
@@ -54,9 +54,10 @@ class IncompatibleVersion(WireError):  # noqa: N818 - a state rather than a mist
     def __init__(self, peer: object, request_id: int = 0) -> None:
         super().__init__(
             ErrorCode.INCOMPATIBLE_VERSION,
-            f"The other side speaks protocol version {str(peer)[:20]}, this one version {PROTOCOL_VERSION}.",
-            "Update the older of the add-on and the backend.",
-            request_id,
+            "backend.incompatible",
+            request_id=request_id,
+            peer=str(peer)[:20],
+            own=PROTOCOL_VERSION,
         )
         self.peer = peer if isinstance(peer, int) else None
 
@@ -113,12 +114,7 @@ def version_of(frames: Sequence[Buffer]) -> object:
 
 
 def _bad(why: str, request_id: int = 0) -> WireError:
-    return WireError(
-        ErrorCode.BAD_REQUEST,
-        f"The message cannot be understood: {why[:MAX_COMPLAINT]}.",
-        "Use an add-on and a backend of the same version.",
-        request_id,
-    )
+    return WireError(ErrorCode.BAD_REQUEST, "backend.message_malformed", request_id=request_id, why=why[:MAX_COMPLAINT])
 
 
 def _header(frames: Sequence[Buffer]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def choose_renderer(name: RendererName = "auto", say: Callable[[str], None] = lo
     """
     if name not in RENDERERS:
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"There is no renderer {name!r}.", f"There are {', '.join(RENDERERS)}."
+            ErrorCode.BAD_REQUEST, "rendering.unknown_renderer", name=name, renderers=", ".join(RENDERERS)
         )
     why = ""
     if name != "cpu":
@@ -45,7 +45,7 @@ def choose_renderer(name: RendererName = "auto", say: Callable[[str], None] = lo
             except ImageTo3DError as error:
                 why = error.message
         if name == "gsplat":
-            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, why, "Render on the CPU with --renderer cpu.")
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "rendering.gsplat_unavailable", why=why.rstrip("."))
     from .cpu import CpuRenderer
 
     return CpuRenderer(say), f"Rendering on the CPU. {why}".strip()

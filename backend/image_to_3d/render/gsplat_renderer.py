@@ -162,7 +162,7 @@ def _load(say: Callable[[str], None]) -> Callable[..., Any]:
 
 
 def _unavailable(sentence: str) -> ImageTo3DError:
-    return ImageTo3DError(ErrorCode.ENGINE_FAILED, sentence, "Render on the CPU with --renderer cpu.")
+    return ImageTo3DError(ErrorCode.ENGINE_FAILED, "rendering.gsplat_unavailable", why=sentence.rstrip("."))
 
 
 class GsplatRenderer:
@@ -224,11 +224,7 @@ class GsplatRenderer:
                 pixels, alpha = pixels[0].cpu().numpy(), alpha[0, ..., 0].cpu().numpy()
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
-            raise ImageTo3DError(
-                ErrorCode.OUT_OF_MEMORY,
-                "The scene does not fit into the memory of the GPU.",
-                "Render a smaller picture, close other programs on the GPU, or use --renderer cpu.",
-            ) from None
+            raise ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "rendering.gpu_memory_full") from None
         depth = pixels[..., 3] if pixels.shape[-1] > 3 else np.zeros((height, width), np.float32)
         return make_frame(np.ascontiguousarray(pixels[..., :3]), alpha, np.ascontiguousarray(depth), None, settings)
 

@@ -172,9 +172,7 @@ class Frontend:
 
     def _close(self) -> None:
         endpoints.withdraw(os.getpid())
-        leaving = ImageTo3DError(
-            ErrorCode.SHUTTING_DOWN, "The backend is stopping.", "Start it again and repeat the request."
-        )
+        leaving = ImageTo3DError(ErrorCode.SHUTTING_DOWN, "backend.stopping")
         self._background.close()
         for job in self._photos.pending():
             self._control.error(job.client, job.message_id, leaving)
@@ -225,11 +223,7 @@ class Frontend:
 
     def _fail_queue_if_crash_looping(self) -> None:
         """Nothing waits forever for a worker that cannot start."""
-        failed = ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "A process of the backend ends as soon as it is started.",
-            "Run: image-to-3d doctor; the backend's log has the details.",
-        )
+        failed = ImageTo3DError(ErrorCode.ENGINE_FAILED, "backend.worker_crash_looping")
         if self._inference.crash_looping:
             self._photos.fail_waiting(failed)
         if self._rendering.crash_looping:
@@ -248,11 +242,7 @@ class Frontend:
             message_id, request = decode_request(frames)
             key = key_of(parts[-1])
             if not self._listener.check.allows(key):
-                raise ImageTo3DError(
-                    ErrorCode.UNAUTHORISED,
-                    "This client is no longer authorised.",
-                    f"On the backend's machine run: image-to-3d authorise {shlex.quote(key)}",
-                )
+                raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.client_revoked", the_key=shlex.quote(key))
             if not isinstance(request, Status):  # who only looks needs nothing
                 self._idle_since = time.monotonic()
             if replies is self._control:
@@ -282,16 +272,10 @@ class Frontend:
             reply = State(self._report())
         elif isinstance(request, Shutdown):
             if key != self._listener.own_client_key:
-                raise ImageTo3DError(
-                    ErrorCode.UNAUTHORISED,
-                    "Only the account that runs the backend can stop it.",
-                    "On its machine run: image-to-3d stop",
-                )
+                raise ImageTo3DError(ErrorCode.UNAUTHORISED, "backend.stop_not_allowed")
             self._stopping = True
         else:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"A {request.TYPE} request does not belong on the control socket."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.not_for_control_socket", type=request.TYPE)
         self._control.reply(client, message_id, reply)
 
     def _handle_preview(self, client: bytes, message_id: int, request: Message, frames: Sequence[Any]) -> None:
@@ -300,9 +284,7 @@ class Frontend:
         elif isinstance(request, Render):
             self._pictures.accept(client, message_id, request, frames)
         else:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"A {request.TYPE} request does not belong on the frame socket."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.not_for_frame_socket", type=request.TYPE)
 
     def _greet(self, client: bytes, hello: Hello) -> Welcome:
         if hello.shares_files:

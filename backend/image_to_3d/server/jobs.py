@@ -125,9 +125,7 @@ class JobQueue(FairQueue[Job]):
         """
         held = sum(other.size for other in self)
         if len(self) >= self._limit or (len(self) and held + job.size > self._limit_bytes):
-            raise ImageTo3DError(
-                ErrorCode.BUSY, f"The backend is busy: {len(self)} photos are waiting.", "Try again in a few minutes."
-            )
+            raise ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=len(self))
         self.append(job)
         return next(i for i, other in enumerate(self) if other is job)
 
@@ -151,10 +149,6 @@ class RenderQueue(FairQueue[RenderJob]):
             for other in stale:
                 self.remove(job.client, other.message_id)
         if len(self.of(job.client)) >= self._limit:
-            raise ImageTo3DError(
-                ErrorCode.BUSY,
-                f"{self._limit} pictures of this client are waiting.",
-                "Wait for one before asking for the next.",
-            )
+            raise ImageTo3DError(ErrorCode.BUSY, "backend.too_many_pictures", limit=self._limit)
         self.append(job)
         return stale

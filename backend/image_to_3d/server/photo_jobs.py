@@ -222,10 +222,6 @@ class PhotoJobs:
             return
         for name in filter(None, (job.input, job.output)):
             self._folder.delete(name)
-        ended = ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "The engine's process ended unexpectedly, probably for lack of memory.",
-            "Close other programs or take a smaller engine, then try again; the backend itself keeps running.",
-        )
+        ended = ImageTo3DError(ErrorCode.ENGINE_FAILED, "backend.engine_process_ended")
         error = Cancelled() if job.cancelled_at is not None else ended
         self._replies.error(job.client, job.message_id, error)

@@ -61,7 +61,7 @@ class Pictures:
             self._scenes.get(instance.scene)  # known, and now recently used
         job = RenderJob(next(self._keys), client, message_id, request, [bytes(frames[0])])
         for stale in self._queue.put(job):
-            replaced = ImageTo3DError(ErrorCode.CANCELLED, "A newer picture was asked for.")
+            replaced = ImageTo3DError(ErrorCode.CANCELLED, "backend.picture_superseded")
             self._replies.error(client, stale.message_id, replaced)
         self.start_worker()
         self.draw_next()
@@ -124,9 +124,5 @@ class Pictures:
         if job is None:
             return
         self._folder.delete(job.output)
-        ended = ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            "The renderer's process ended unexpectedly, probably for lack of memory.",
-            "It is started again; close other programs if this repeats.",
-        )
+        ended = ImageTo3DError(ErrorCode.ENGINE_FAILED, "backend.renderer_process_ended")
         self._replies.error(job.client, job.message_id, ended)

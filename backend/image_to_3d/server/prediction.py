@@ -55,7 +55,7 @@ def _photo(request: Predict) -> PhotoSource:
         return request.photo_file.data
     if request.photo_pixels is not None:
         return request.photo_pixels
-    raise ImageTo3DError(ErrorCode.BAD_REQUEST, "The request brings no photo.", "Choose an image.")
+    raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.request_without_photo")
 
 
 def _depth(request: Predict) -> DepthSource | None:

@@ -10,7 +10,7 @@ from typing import Any
 import zmq
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.messages import ErrorReply, Message
+from ..protocol.messages import Message, error_reply
 from ..protocol.wire import encode, frames_from_file, point_to_file
 from .shared_folder import SharedFolder
 
@@ -24,9 +24,7 @@ def reply_to_mistake(error: Exception) -> ImageTo3DError:
     if isinstance(error, ImageTo3DError):
         return error
     log.error("a request failed", exc_info=error)
-    return ImageTo3DError(
-        ErrorCode.INTERNAL, "The backend made a mistake.", "Its log has the details; please report it."
-    )
+    return ImageTo3DError(ErrorCode.INTERNAL, "backend.internal")
 
 
 class FileSharers:
@@ -79,7 +77,7 @@ class ReplySocket:
 
     def error(self, client: bytes, message_id: int, error: ImageTo3DError) -> None:
         """Send an error, if the client is still there."""
-        self.reply(client, message_id, ErrorReply(error.code.value, error.message, error.hint))
+        self.reply(client, message_id, error_reply(error))
 
     def send_with_file(self, client: bytes, header: bytes, name: str) -> bool:
         """A reply whose arrays lie in a file: by its name to those who can open it, else streamed from the mapped file.

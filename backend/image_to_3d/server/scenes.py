@@ -80,11 +80,7 @@ class SceneStore:
             ImageTo3DError: ``scene_unknown``.
         """
         if scene not in self._scenes:
-            raise ImageTo3DError(
-                ErrorCode.SCENE_UNKNOWN,
-                "The backend no longer holds this scene.",
-                "It is sent again by itself; wait a moment.",
-            )
+            raise ImageTo3DError(ErrorCode.SCENE_UNKNOWN, "backend.scene_dropped")
         self._scenes.move_to_end(scene)
         return self._scenes[scene]
 

@@ -107,7 +107,5 @@ class SharedFolder:
 def no_room(folder: Path, error: OSError) -> ImageTo3DError:
     """The error to reply when arrays cannot be written."""
     return ImageTo3DError(
-        ErrorCode.OUT_OF_MEMORY,
-        f"The backend cannot keep the arrays in {folder}: {error.strerror or error}.",
-        "Free some space on that disk and try again.",
+        ErrorCode.OUT_OF_MEMORY, "backend.no_room_for_arrays", folder=folder, why=error.strerror or error
     )

@@ -33,9 +33,7 @@ class InstanceLock:
             self._file.close()
             running = published()
             where = f" at {running.control} (process {running.pid})" if running else ""
-            raise ImageTo3DError(
-                ErrorCode.BUSY, f"The backend is already running{where}.", "Use it, or stop it with: image-to-3d stop"
-            ) from None
+            raise ImageTo3DError(ErrorCode.BUSY, "backend.already_running", where=where) from None
 
     def release(self) -> None:
         """Let another backend start. The file stays: removing it would race with a process that is about to lock it."""

@@ -31,14 +31,12 @@ def check_address(address: str) -> tuple[str, int | None]:
     scheme, separator, rest = address.partition("://")
     if separator and scheme != "tcp":
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"The backend does not listen at {address}: {scheme} connections cannot be encrypted and authorised.",
-            _ADDRESS_HINT,
+            ErrorCode.BAD_REQUEST, "backend.transport_not_encrypted", address=address, scheme=scheme, hint=_ADDRESS_HINT
         )
     host, _, port = rest.rpartition(":")
     valid_port = port in ("*", "0") or (port.isdecimal() and 0 < int(port) < 65536)
     if not separator or not host or not valid_port:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{address!r} is not an address.", _ADDRESS_HINT)
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.address_malformed", address=address, hint=_ADDRESS_HINT)
     return host, None if port in ("*", "0") else int(port)
 
 
@@ -71,7 +69,7 @@ def bind_router(context: zmq.Context[Any], keys: KeyPair, address: str, max_byte
     except zmq.ZMQError as error:
         socket.close(0)
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, f"The address {address} cannot be used: {error.strerror}.", _ADDRESS_HINT
+            ErrorCode.BAD_REQUEST, "backend.address_unusable", address=address, why=error.strerror, hint=_ADDRESS_HINT
         ) from None
     return socket
 

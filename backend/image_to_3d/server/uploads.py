@@ -64,11 +64,7 @@ class SceneUploads:
         """
         arrays = (request.positions, request.scales, request.rotations, request.colours, request.opacities)
         if len(set(map(len, arrays))) > 1:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "The arrays of the scene differ in length.",
-                "Give every Gaussian all its values.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "backend.scene_arrays_differ")
         upload = Upload(client, message_id, list(frames), msgpack.packb(to_plain(request)))
         self._pending[upload] = None
         self._background.run(

@@ -101,9 +101,7 @@ def serve(
     except OSError as error:
         listener.close()
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"The page cannot be served at {host}:{port}: {error.strerror}.",
-            "Choose another --port.",
+            ErrorCode.BAD_REQUEST, "commands.page_address_unusable", host=host, port=port, why=error.strerror
         ) from None
     app = make_app(PredictionWorker(folder, options), host in LOOPBACK, engine)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))

@@ -73,7 +73,7 @@ def build(worker: PredictionWorker, engine: str = "auto") -> gr.Blocks:
             files = current.files
             yield _outcome(files), str(files.heat_map), _viewer(files), gr.update(value=str(files.ply)), _idle()
         elif current.failure is not None:
-            yield _failure(current.failure.message, current.failure.hint), gr.skip(), gr.skip(), gr.skip(), _idle()
+            yield _failure(*current.failure.words("web")), gr.skip(), gr.skip(), gr.skip(), _idle()
         else:
             yield _status("Cancelled."), gr.skip(), gr.skip(), gr.skip(), _idle()
 

@@ -158,9 +158,7 @@ def heat_map_of(cloud: GaussianCloud, legend: bool) -> np.ndarray:
     try:
         picture, scale = cloud_heat_map(cloud)
     except ValueError:
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED, "The engine gave no picture of depth.", "Try another engine."
-        ) from None
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.no_depth_picture") from None
     return with_legend(picture, scale, cloud.provenance.metric) if legend else picture
 
 

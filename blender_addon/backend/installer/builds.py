@@ -68,7 +68,9 @@ def source(extension: Path) -> Source:
 
 
 def _damaged_extension(what: str) -> InstallError:
-    return InstallError("broken", f"The extension is incomplete: it lacks {what}.", "Install its zip again, from disk.")
+    return InstallError(
+        "broken", "The extension is incomplete: it lacks {what}.", "Install its zip again, from disk.", what=what
+    )
 
 
 @lru_cache(maxsize=4)

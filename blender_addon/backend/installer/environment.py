@@ -127,15 +127,19 @@ class Installer:
         if free < needed:
             raise InstallError(
                 "space",
-                f"There is not enough room: {free / 1e9:.1f} GB are free where {needed / 1e9:.1f} GB are needed.",
-                f"Free some space on the disk of {self.folder}.",
+                "There is not enough room: {free:.1f} GB are free where {needed:.1f} GB are needed.",
+                "Free some space on the disk of {folder}.",
+                free=free / 1000000000.0,
+                needed=needed / 1000000000.0,
+                folder=self.folder,
             )
         deepest = len(str(self.folder / "a" / "Lib" / "site-packages")) + 1 + LONGEST_IN_TORCH
         if os.name == "nt" and deepest > WINDOWS_PATH and not _long_paths_allowed():
             raise InstallError(
                 "path",
-                f"The folder's path is too long for Windows: files in it would have {deepest} characters.",
+                "The folder's path is too long for Windows: files in it would have {deepest} characters.",
                 "Switch on 'Enable Win32 long paths' (Group Policy, or LongPathsEnabled in the registry) and try again.",
+                deepest=deepest,
             )
 
     def _environment(self, folder: Path) -> Path:

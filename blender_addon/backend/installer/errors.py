@@ -15,15 +15,17 @@ class InstallError(Exception):
 
     Args:
         problem: what kind of thing it is, for the choice of buttons.
-        message: one sentence: what is wrong.
-        hint: one sentence: what to do.
+        message: template of one sentence: what is wrong.
+        hint: template of one sentence: what to do.
+        values: for their fields. Whoever translates does so before they are filled in.
     """
 
-    def __init__(self, problem: Problem, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".strip())
+    def __init__(self, problem: Problem, message: str, hint: str = "", /, **values: object) -> None:
+        self.templates = message, hint
+        self.values = {name: value if isinstance(value, (int, float)) else str(value) for name, value in values.items()}
         self.problem = problem
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = (template.format(**self.values) for template in self.templates)
+        super().__init__(f"{self.message} {self.hint}".strip())
 
 
 def n_(text: str) -> str:
@@ -61,10 +63,10 @@ def explain(problem: Problem, said: list[str]) -> InstallError:
     last = _last_meaningful(said)
     hint = n_("The log has the details; press Resume to try again.")
     if problem == "python":
-        return InstallError(problem, f"Python cannot make an environment: {last}.", hint)
+        return InstallError(problem, "Python cannot make an environment: {last}.", hint, last=last)
     if problem == "broken":
-        return InstallError(problem, f"What was installed does not start: {last}.", hint)
-    return InstallError(problem, f"pip could not install the backend: {last}.", hint)
+        return InstallError(problem, "What was installed does not start: {last}.", hint, last=last)
+    return InstallError(problem, "pip could not install the backend: {last}.", hint, last=last)
 
 
 def _last_meaningful(said: list[str]) -> str:
@@ -80,6 +82,8 @@ def disk_error(error: OSError, folder: Path) -> InstallError:
         return explain("pip", ["No space left on device"])
     return InstallError(
         "disk",
-        f"{error.filename or folder} cannot be used: {error.strerror or error}.",
+        "{filename} cannot be used: {why}.",
         "Check the disk, then press Resume.",
+        filename=error.filename or folder,
+        why=error.strerror or error,
     )

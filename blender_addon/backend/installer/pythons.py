@@ -51,8 +51,11 @@ def find_python(preferred: str = "", own: str = sys.executable) -> Python:
         if fitting is None:
             raise InstallError(
                 "python",
-                f"{preferred} is not a Python that the backend can use.",
-                f"Choose a 64-bit Python {_dotted(OLDEST)} to {_dotted(NEWEST)} with venv and pip, or leave the field empty.",
+                "{preferred} is not a Python that the backend can use.",
+                "Choose a 64-bit Python {dotted} to {dotted2} with venv and pip, or leave the field empty.",
+                preferred=preferred,
+                dotted=_dotted(OLDEST),
+                dotted2=_dotted(NEWEST),
             )
         return fitting
     for candidate in _candidates(own):
@@ -61,8 +64,10 @@ def find_python(preferred: str = "", own: str = sys.executable) -> Python:
             return fitting
     raise InstallError(
         "python",
-        f"No Python {_dotted(OLDEST)} to {_dotted(NEWEST)} with venv and pip was found.",
+        "No Python {dotted} to {dotted2} with venv and pip was found.",
         "Install Python from python.org (on Debian and Ubuntu: apt install python3-venv) and try again.",
+        dotted=_dotted(OLDEST),
+        dotted2=_dotted(NEWEST),
     )
 
 

@@ -123,7 +123,11 @@ def delete(path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise InstallError(
-            "disk", f"{error.filename or path} cannot be deleted: {error.strerror}.", "Stop the backend and try again."
+            "disk",
+            "{filename} cannot be deleted: {why}.",
+            "Stop the backend and try again.",
+            filename=error.filename or path,
+            why=error.strerror,
         ) from None
 
 
@@ -139,7 +143,11 @@ def lock(folder: Path) -> Iterator[IO[str]]:
         file = (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise InstallError(
-            "disk", f"{folder} cannot be written: {error.strerror}.", "Check the permissions of the folder."
+            "disk",
+            "{folder} cannot be written: {why}.",
+            "Check the permissions of the folder.",
+            folder=folder,
+            why=error.strerror,
         ) from None
     with file:
         try:

@@ -83,7 +83,7 @@ class IMAGE_TO_3D_OT_allow_online_access(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Switch it on, unless the command line of Blender forbids it."""
         if bpy.app.online_access_override and not bpy.app.online_access:
-            return refuse(self, OfflineError("Blender was started with --offline-mode; start it without that option."))
+            return refuse(self, OfflineError("backend.offline_mode"))
         context.preferences.system.use_online_access = True
         of(Notices).begin()
         return {"FINISHED"}

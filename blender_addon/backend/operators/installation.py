@@ -41,7 +41,7 @@ def begin(operator: bpy.types.Operator, start: Callable[[], object]) -> set[str]
         start()
     except (InstallError, ImageTo3DError) as error:
         of(Notices).fail("backend", error)
-        operator.report({"WARNING"}, translations.sentence(error.message))
+        operator.report({"WARNING"}, translations.words_of(error)[0])
         return {"CANCELLED"}
     of(Notices).begin()
     return {"FINISHED"}
@@ -55,7 +55,7 @@ def install(choice: builds.TorchChoice) -> Handle:
         OfflineError: Blender may not use the network.
     """
     if not bpy.app.online_access:
-        raise OfflineError("Allow online access, or install with the command that Copy as a Command gives.")
+        raise OfflineError("backend.offline_install")
     of(Machine).invalidate()  # the next question is about what is there then
     wanted = builds.source(Path(builds.__file__).parents[2])
     place, preferred = installation.folder(create=True), settings.get().python
@@ -140,7 +140,7 @@ class IMAGE_TO_3D_OT_install_backend(bpy.types.Operator):
             )
             _paragraph(column, text)
         elif survey.problem is not None:
-            _paragraph(column, str(survey.problem.message), "ERROR")
+            _paragraph(column, translations.words_of(survey.problem)[0], "ERROR")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start and return; the panel shows how far it is."""
@@ -303,13 +303,9 @@ def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
         InstallError: something is under way.
     """
     if engine.needs_consent and not accepted:
-        raise ImageTo3DError(
-            ErrorCode.LICENCE_NOT_ACCEPTED,
-            "The licence was not accepted; nothing was fetched.",
-            "Read the terms and tick the box if you accept them.",
-        )
+        raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "weights.licence_not_ticked")
     if not bpy.app.online_access:
-        raise OfflineError("Allow online access to fetch weights.")
+        raise OfflineError("backend.offline_weights")
     command = find_command(backend_settings(bpy.context)).parts
     arguments = ["weights", "fetch", engine.name, "--accept-licence", "--raw-progress"]
 
@@ -328,7 +324,7 @@ def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
         if commands.stream([*command, *arguments], commands.plain_environment(), hear, task.cancelled.is_set):
             last = next((line for line in reversed(task.log) if line.strip()), n_("it said nothing"))
             raise InstallError(
-                "weights", f"The weights could not be fetched: {last}", "Try again: what was fetched is kept."
+                "weights", "The weights could not be fetched: {last}", "Try again: what was fetched is kept.", last=last
             )
 
     return of(LongTasks).begin(n_("Fetching weights"), work, _use)

@@ -67,9 +67,7 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
                 shown_or_only_root(context), [tuple(end) for end in self._ends(context)]
             )
             if not self.length > 0:
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Type what a tape says."
-                )
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.typed_length_not_positive")
         except ImageTo3DError as error:
             return refuse(self, error)
         metres = self.length * context.scene.unit_settings.scale_length
@@ -86,14 +84,10 @@ class IMAGE_TO_3D_OT_calibrate(OnPhoto, bpy.types.Operator):
         if self.ruler >= 0:
             if self.ruler < len(found):
                 return found[self.ruler].ends
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "This ruler has been removed.", "Choose another one.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.ruler_removed")
         ends = selected_ends(context)
         if ends is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "Nothing is chosen whose length could be known.",
-                "Draw a ruler, select two empties, or click two points.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.nothing_chosen")
         return ends
 
 

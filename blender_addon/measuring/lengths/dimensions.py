@@ -83,18 +83,10 @@ def measure_room(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis
     """
     gravity = analysis.gravity_of(root, found)
     if gravity.floor is None and not root.image_to_3d.levelling.levelled:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The room cannot be measured: no floor is in view.",
-            "Measure single lengths, or level it first by picking three points of the floor.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.room_without_floor")
     lengths = room_dimensions(room_report(found.grid, gravity, ENDS_ALONE), gravity)
     if not lengths:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "Neither a ceiling nor a wall is in view, so there is nothing to measure in this room.",
-            "Measure single lengths instead.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.room_without_walls")
     scale = scale_of_photo(root, scene)
     made = [dimension_objects.put(root, scene, length, scale) for length in lengths]
     for obj in list(dimension_objects.of(root)):
@@ -134,9 +126,7 @@ def measure_length(
     """
     ends = stored_cloud.to_camera_frame(root, places)
     if not float(np.linalg.norm(ends[1] - ends[0])) > 1e-6:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The two ends of the length are the same place.", "Choose two places apart."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.length_without_extent")
     facing, kept, sd = None, (), 0.0
     try:
         a, b = (point_near(found.grid, end) for end in ends)

@@ -61,11 +61,7 @@ def shoot(
             }
     met = {name: hit for name, hit in hits.items() if hit is not None}
     if not met:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The laser meets nothing from there.",
-            "Click on a surface that has something opposite in the picture.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.laser_meets_nothing")
     earlier = [o for o in dimension_objects.of(root) if o.image_to_3d.dimension.kind == "LASER"]
     rank = max((o.image_to_3d.dimension.rank for o in earlier), default=-1) + 1 if keep else 0
     scale = scale_of_photo(root, scene)

@@ -65,16 +65,10 @@ class IMAGE_TO_3D_OT_report_plane(OnPhoto, SelectsRegion, bpy.types.Operator):
             try:
                 return np.array([[float(x) for x in pair.split(",")] for pair in self.outline.split()]).reshape(-1, 2)
             except ValueError:
-                raise ImageTo3DError(
-                    ErrorCode.BAD_REQUEST, "The outline is no list of pixels.", "Write U,V pairs with spaces between."
-                ) from None
+                raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.outline_unreadable") from None
         places = regions.selected_vertices(root) if self.by == "VERTICES" else regions.annotated(root, context.scene)
         if places is None:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "No region is marked.",
-                "Select vertices of the surface in Edit Mode, or draw around the region.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_region_marked")
         return places
 
 

@@ -77,8 +77,10 @@ def check_photo(root: bpy.types.Object) -> None:
         if stored and not Path(bpy.path.abspath(stored)).is_file():
             raise ImageTo3DError(
                 ErrorCode.IMAGE_UNREADABLE,
-                f"The {what} of {root.name} has moved: it was {bpy.path.abspath(stored)}.",
-                "Choose it again under Settings of This Photo, then press Update.",
+                "photos.file_moved",
+                what=what,
+                root_name=root.name,
+                abspath=bpy.path.abspath(stored),
             )
 
 

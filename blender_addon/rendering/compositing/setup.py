@@ -68,21 +68,11 @@ def set_up(scene: bpy.types.Scene) -> None:
 
 def _check(scene: bpy.types.Scene) -> None:
     if bpy.app.version < FIRST_VERSION:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "Objects and splats in one picture need Blender 4.5 or later.",
-            "Update Blender, or render both by themselves and merge them by depth.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.blender_too_old")
     if scene.image_to_3d.final.objects is not None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"{scene.name} holds only the splats of a final picture.",
-            "Go to the scene that it was made from.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.splats_scene", scene_name=scene.name)
     if not any(True for _ in roots(scene)):
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The scene shows no photo.", "Make one, or show the one that is hidden."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.no_photo_shown")
 
 
 def roots(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:

@@ -64,6 +64,6 @@ WORDS = {
     "{count} points are left out": "{count} 个点未显示",
     "Restore All": "全部恢复",
     "Bring back everything that editing has left out of this photo, and remove the crop box": "恢复此照片中因编辑而不显示的一切，并移除裁剪框",
-    "Every point of {0} is left out.": "{0} 的所有点都未显示。",
+    "Every point of {name} is left out.": "{name} 的所有点都未显示。",
     "Press Restore All, or move the crop box.": "请按“全部恢复”，或移动裁剪框。",
 }

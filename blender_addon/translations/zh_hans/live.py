@@ -3,10 +3,10 @@
 WORDS = {
     "The connection settings have changed.": "连接设置已更改。",
     "It is tried again.": "将重试。",
-    "{0} cannot be drawn: its points have no {1}.": "无法绘制 {0}：其点没有 {1}。",
-    "{0} cannot be drawn: it is stretched unevenly, sheared, mirrored or flattened.": "无法绘制 {0}：它被非均匀拉伸、错切、镜像或压扁。",
+    "{points_name} cannot be drawn: its points have no {missing}.": "无法绘制 {points_name}：其点没有 {missing}。",
+    "{points_name} cannot be drawn: it is stretched unevenly, sheared, mirrored or flattened.": "无法绘制 {points_name}：它被非均匀拉伸、错切、镜像或压扁。",
     "Give it the same positive scale along X, Y and Z.": "请让它在 X、Y、Z 方向上有相同的正缩放。",
-    "{0} is gone.": "{0} 已不存在。",
+    "{instance_name} is gone.": "{instance_name} 已不存在。",
     "Undo, or press Update.": "请撤销，或按“更新”。",
     "Live Preview": "实时预览",
     "Show the splats as the backend renders them in all 3D viewports, among Blender's own objects": "在所有 3D 视图中显示由后端渲染的高斯点，并与 Blender 自身的物体相互遮挡",

@@ -38,7 +38,7 @@ WORDS = {
     "Sending the result": "正在发送结果",
     "Waiting for other jobs": "正在等待其他任务",
     "Ready: leave the current mode to see it": "已就绪：退出当前模式即可看到",
-    "The photo gave no points.": "照片没有产生任何点。",
+    "The engine returned no points.": "照片没有产生任何点。",
     "Try another photo or engine.": "请换一张照片或引擎。",
     "Size: calibrated with known lengths, ± {percent:.1f} %.": "尺寸：已用已知长度标定，± {percent:.1f} %。",
     "Size: not metric, right only up to one factor. Calibrate with a known length under Measure.": "尺寸：非米制，只在相差一个比例的意义上正确。请在“测量”中用一个已知长度标定。",

@@ -10,7 +10,7 @@ WORDS = {
     "Take this photo out of the queue": "把这张照片移出队列",
     "Try Again": "重试",
     "Try this photo once more, with the settings it had": "按原来的设置再处理一次这张照片",
-    "The extension made a mistake: {0}: {1}.": "扩展出错了：{0}：{1}。",
+    "Internal error in the extension: {name}: {why}.": "扩展出错了：{name}：{why}。",
     "Blender's console has the details; please report it.": "Blender 的控制台中有详细信息；请报告此问题。",
     "and {count} more": "以及另外 {count} 张",
 }

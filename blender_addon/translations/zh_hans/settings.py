@@ -35,8 +35,7 @@ WORDS = {
     "Surface": "表面",
     "At most so many vertices for the surface mesh, which snapping and the Ruler find. 0: no surface": "表面网格的顶点数上限，吸附和标尺都以它为准。0：不生成表面",
     "Fill Behind Edges": "填补边缘后方",
-    "Continue the background behind whatever stands in front of it, so that small camera moves show no gaps. These points are "
-    "invented; measuring leaves them out": "把背景延续到前方物体的后面，使相机小幅移动时不出现空隙。这些点是推测出来的，测量时不使用",
+    "Continue the background behind whatever stands in front of it, so that small camera moves show no gaps. These points are invented; measuring leaves them out": "把背景延续到前方物体的后面，使相机小幅移动时不出现空隙。这些点是推测出来的，测量时不使用",
     "Filled": "填补的点",
     "Points that no photo shows: the background continued behind depth edges": "照片中看不到的点：延续到深度边缘后方的背景",
     "Show": "显示",

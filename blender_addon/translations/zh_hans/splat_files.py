@@ -17,7 +17,7 @@ WORDS = {
     "Full precision; every splat viewer reads it": "全精度；所有泼溅查看器都能读取",
     "Half as large: colours, opacities and rotations in 8 bits": "大小减半：颜色、不透明度和旋转为 8 位",
     "A seventh of the size: positions in steps of a quarter of a millimetre, the rest in 8 bits": "约七分之一大小：位置以四分之一毫米为步长，其余为 8 位",
-    "The points of {0} have been deleted.": "{0} 的点已被删除。",
+    "The points of {root_name} have been deleted.": "{root_name} 的点已被删除。",
     "Reading {name}": "正在读取 {name}",
     "Writing {name}": "正在写入 {name}",
     "{name} was written.": "{name} 已写入。",

@@ -380,14 +380,12 @@ def _key_of(home: Path) -> str:
 def test_weights_are_fetched_only_after_consent(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
-    failure = ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "No weights.", "image-to-3d weights fetch")
+    failure = ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.missing", args_name="sharp")
     RunningExtension(quiet).notices.fail("photo", failure)
     assert not bpy.ops.image_to_3d.fetch_weights.poll(), "the terms are not known yet"
     with fake(quiet):
         assert test_connection(quiet) is None
-        said = shown(
-            quiet, ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "The weights of sharp are missing.", "image-to-3d x")
-        )
+        said = shown(quiet, ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.missing", args_name="sharp"))
         assert "shows the licence" in said.text and "image_to_3d.fetch_weights" in said.buttons
         assert bpy.ops.image_to_3d.fetch_weights(engine="sharp") == {"CANCELLED"}
         assert RunningExtension(quiet).failure.code == ErrorCode.LICENCE_NOT_ACCEPTED
@@ -417,10 +415,8 @@ def test_weights_come_with_progress(quiet: ModuleType, tmp_path: Path) -> None:
 def test_busy_and_leaving(quiet: ModuleType) -> None:
     from image_to_3d.core import ErrorCode, ImageTo3DError
 
-    assert (
-        "image_to_3d.generate" in shown(quiet, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later.")).buttons
-    )
-    leaving = ImageTo3DError(ErrorCode.SHUTTING_DOWN, "The backend is stopping.", "")
+    assert "image_to_3d.generate" in shown(quiet, ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=64)).buttons
+    leaving = ImageTo3DError(ErrorCode.SHUTTING_DOWN, "backend.stopping")
     assert "image_to_3d.restart_backend" in shown(quiet, leaving).buttons
 
 
@@ -430,7 +426,7 @@ def test_busy_tries_the_photo_again_that_was_refused(quiet: ModuleType) -> None:
     recipe = quiet.scene.recipe.values(bpy.context.scene.image_to_3d.recipe)
     source = quiet.scene.photo_source.PhotoSource("holiday.jpg", path=Path("/holiday.jpg"))
     job = quiet.photos.job.DepthMapJob(recipe, bpy.context.scene.session_uid, 1.0, source)
-    RunningExtension(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "64 photos wait.", "Try later."))
+    RunningExtension(quiet).queue._fail(job, ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=64))
     said = shown(quiet, job.failure)
     assert "image_to_3d.generate" not in said.buttons and said.properties["image_to_3d.retry_job"].number == job.number
     RunningExtension(quiet).failed.clear()

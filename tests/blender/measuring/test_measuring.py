@@ -222,7 +222,7 @@ def test_a_photo_that_could_not_be_read_is_tried_again(panel, addon, sample_root
     analysis = addon.measuring.analysis
 
     def refuses(*_):
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "Not now.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "plain", message="Not now.", hint="")
 
     with monkeypatch.context() as patch:
         patch.setattr(analysis.stored_cloud, "read", refuses)

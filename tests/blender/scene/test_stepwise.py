@@ -189,7 +189,7 @@ def test_failures_are_told_once(addon) -> None:
 
     def steps():
         yield
-        raise ImageTo3DError(ErrorCode.INTERNAL, "It broke.")
+        raise ImageTo3DError(ErrorCode.INTERNAL, "plain", message="It broke.", hint="")
 
     stepwise = addon.runtime.main_thread.SlicedRunner()
     stepwise.run(steps, told.append)

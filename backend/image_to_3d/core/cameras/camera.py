@@ -281,8 +281,4 @@ def _numbers(values: Any, count: int, name: str) -> list[float]:
 
 
 def _bad_path(what: str) -> ImageTo3DError:
-    return ImageTo3DError(
-        ErrorCode.BAD_REQUEST,
-        f"The camera path cannot be used: {what}.",
-        "Export it again, or see docs/rendering.md for its description.",
-    )
+    return ImageTo3DError(ErrorCode.BAD_REQUEST, "film.path_invalid", what=what)

@@ -50,13 +50,9 @@ class Filters:
             if self.max_gaussians is not None:
                 cloud = merged(cloud, self.max_gaussians)
         except ValueError as error:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"The filters cannot be used: {error}.") from None
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.filters_invalid", why=error) from None
         if not len(cloud):
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST,
-                "The filters leave no Gaussian of this photo.",
-                "Loosen the depth limit, the opacity threshold or the mask.",
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.nothing_left_by_filters")
         return cloud
 
 

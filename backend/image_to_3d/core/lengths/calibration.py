@@ -134,15 +134,13 @@ def calibrate_scale(known: Sequence[KnownLength], scale: Scale) -> Scale:
         ImageTo3DError: ``bad_request`` without known lengths or with one that is not positive, or of no extent in the scene.
     """
     if not known:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "There is no known length to calibrate with.", "Give at least one.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_known_length")
     true, measured = np.array([k.true_m for k in known]), np.array([k.measured_m for k in known])
     if not (np.isfinite(true) & (true > 0)).all():
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "A known length must be more than zero.", "Give it in metres.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.known_length_not_positive")
     sd = np.array([k.measured_sd_m for k in known])
     if not (measured > 1e-6).all():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "The two ends of a known length are the same point.", "Choose two points far apart."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.known_length_without_extent")
     if scale.field is not None and all(k.ends is not None for k in known):
         return _conditioned(known, scale, scale.field)
     factor, weights = float(np.median(true / measured)), np.ones(len(known))
@@ -207,7 +205,7 @@ def calibrate_disparity(
         ImageTo3DError: ``bad_request`` if there is no known length, or if the shift remains open.
     """
     if not known:
-        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "There is no known length to calibrate with.", "Give at least one.")
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_known_length")
     d = np.asarray(disparity, np.float64)
     values = d[np.isfinite(d) & (d > 0)]
     low, middle = (float(x) for x in np.quantile(values, (0.02, 0.5)))
@@ -249,11 +247,7 @@ def calibrate_disparity(
     reference = 1.0 / float(np.mean([p[2] for pair in ends for p in pair]))
     moved = spread * np.abs(1.0 / (np.quantile(values, (0.1, 0.9)) + t) - 1.0 / (reference + t))
     if best in (0, len(candidates) - 1) or float(moved.max()) > 0.5:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "One known length fixes the scale of this picture, but not the shift of its relative depth.",
-            "Give a second known length at another distance, or a photo that shows floor and walls.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.shift_undetermined")
     residuals = true - factor * size
     fit_sd = 0.01 / np.sqrt(len(true))
     if len(true) > 1:

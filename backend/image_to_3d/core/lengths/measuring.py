@@ -91,9 +91,7 @@ def point_at(grid: SurfaceGrid, uv: tuple[float, float], pointing_sd_px: float =
     u, v = float(uv[0]), float(uv[1])
     if not (0 <= u <= k.width and 0 <= v <= k.height):
         raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"The pixel {u:g},{v:g} lies outside the photo of {k.width}×{k.height}.",
-            "Count from the upper left corner.",
+            ErrorCode.BAD_REQUEST, "measuring.pixel_outside_photo", u=u, v=v, k_width=k.width, k_height=k.height
         )
     x, y = u * grid.cols / k.width - 0.5, v * grid.rows / k.height - 0.5
     row, col = _nearest_known(grid, x, y)
@@ -118,11 +116,7 @@ def point_near(grid: SurfaceGrid, position: Array, pointing_sd_px: float = POINT
     uv, w = _pixel_of(grid, at)
     found, gradient, variance = plane_near(grid, uv, w)
     if abs(found / w - 1.0) > _OFF_SURFACE:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "A point does not lie on the surface that the photo shows.",
-            "Snap it to the surface: hold Ctrl, or switch snapping on.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.point_off_surface")
     return _surface_point(grid, uv, w, gradient, variance, pointing_sd_px)
 
 
@@ -153,9 +147,7 @@ def _pixel_of(grid: SurfaceGrid, position: Float64) -> tuple[tuple[float, float]
         u, v = (float(x) for x in k.project(position))
         if -1 <= u <= k.width + 1 and -1 <= v <= k.height + 1:
             return (min(max(u, 0.0), float(k.width)), min(max(v, 0.0), float(k.height))), 1.0 / float(position[2])
-    raise ImageTo3DError(
-        ErrorCode.BAD_REQUEST, "A point lies outside what the photo shows.", "Choose points on the surface."
-    )
+    raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.point_outside_photo")
 
 
 def _surface_point(
@@ -186,9 +178,9 @@ def _nearest_known(grid: SurfaceGrid, x: float, y: float) -> tuple[int, int]:
     if not len(rows):
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
-            f"No depth is known at the pixel {(x + 0.5) * grid.intrinsics.width / grid.cols:g},"
-            f"{(y + 0.5) * grid.intrinsics.height / grid.rows:g}.",
-            "Choose a point on a surface; windows, mirrors and black or shiny things often have no depth.",
+            "measuring.no_depth_at_pixel",
+            x=(x + 0.5) * grid.intrinsics.width / grid.cols,
+            y=(y + 0.5) * grid.intrinsics.height / grid.rows,
         )
     nearest = np.argmin((rows + top - y) ** 2 + (cols + left - x) ** 2)
     return int(rows[nearest] + top), int(cols[nearest] + left)

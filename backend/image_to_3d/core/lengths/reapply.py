@@ -166,11 +166,7 @@ def shift_cloud(cloud: GaussianCloud, shift: float) -> GaussianCloud:
     try:
         return change_inverse_depth(cloud, 1.0, shift, metric=cloud.provenance.metric)
     except ValueError:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "The known lengths would put the whole picture behind the camera.",
-            "Check that they belong to the places they are given for.",
-        ) from None
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.behind_camera") from None
 
 
 def _as_before(cloud: GaussianCloud, measured: MeasurementState, scale_sd: float) -> tuple[GaussianCloud, Solution]:
@@ -216,7 +212,5 @@ def level_as_requested(
 
 def _wall(gravity: Gravity) -> Plane:
     if not gravity.walls:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "No wall is in view that could lie along an axis.", "Level without aligning a wall."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_wall_to_align")
     return gravity.walls[0]

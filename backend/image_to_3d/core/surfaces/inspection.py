@@ -157,9 +157,7 @@ def report_plane(
     """
     corners = np.asarray(polygon, np.float64)
     if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST, "A region needs at least three corners.", "Give them as U,V pixels of the photo."
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.region_too_few_corners")
     report = report_region(grid, polygon_mask(corners, grid), scale, up, up_sd_deg, heading_deg)
     k = grid.intrinsics
     rays = np.concatenate([(corners - (k.cx, k.cy)) / (k.fx, k.fy), np.ones((len(corners), 1))], axis=1)
@@ -188,11 +186,7 @@ def report_region(
     """
     plane = fit_plane(grid, region)
     if plane is None:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            "No plane can be fitted to the marked region.",
-            "Mark a larger piece of one flat surface whose depth is known.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.no_plane_in_region")
     deviation = np.where(region, plane.signed_distance(grid.points), np.nan) * scale.factor
     tilt = interval = facing = None
     if up is not None:

@@ -130,7 +130,7 @@ def levelled_axes(up: Array) -> Float64:
 
 
 def _no_evidence(why: str, hint: str) -> ImageTo3DError:
-    return ImageTo3DError(ErrorCode.BAD_REQUEST, f"The scene cannot be levelled: {why}.", hint)
+    return ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.cannot_level", why=why, hint=hint)
 
 
 _BY_HAND = "Pick three points of the floor instead, or give pitch and roll of the camera."
@@ -327,9 +327,7 @@ def _levelling(up: Float64, height: float, height_sd: float, sd_deg: float, alig
     if align_wall is not None:
         normal = rotation @ align_wall.normal
         if abs(normal[1]) > 0.2:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, "The surface to align is not upright.", "Choose a wall, not a floor or a slope."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.wall_not_upright")
         heading = float(np.arctan2(normal[0], normal[2]))
         turn = -(heading - np.round(heading / (np.pi / 2)) * (np.pi / 2))
         cos, sin = np.cos(turn), np.sin(turn)

@@ -81,11 +81,7 @@ class LiteEngine:
         middle = time.perf_counter()
         progress("lift", 0.4)
         if not np.isfinite(estimate.depth).any():
-            raise ImageTo3DError(
-                ErrorCode.ENGINE_FAILED,
-                "The built-in engine sees nothing but sky in this photo.",
-                "Take a photo that shows the place, or use another engine.",
-            )
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.nothing_but_sky")
         error = ErrorField(
             ERROR_MODEL,
             photo.intrinsics,

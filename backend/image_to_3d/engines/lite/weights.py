@@ -37,11 +37,7 @@ def load_network(path: str | Path | None = None) -> LiteNetwork:
     """
     path = Path(path) if path else PACKAGED
     if not path.is_file():
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"The weights of the built-in engine are not at {path}.",
-            "Install the package again.",
-        )
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.built_in_missing", path=path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             config = json.loads(arrays["config"].tobytes())
@@ -51,13 +47,7 @@ def load_network(path: str | Path | None = None) -> LiteNetwork:
         missing, unexpected = network.load_state_dict(state, strict=False)
         wrong = [k for k in missing if "num_batches" not in k] + list(unexpected)
     except Exception as error:  # zip, JSON, shapes: whatever is wrong, the file is damaged or of another version
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            f"{path} is not a weights file of the engine lite ({error}).",
-            "Install the package again.",
-        ) from error
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "weights.built_in_unreadable", path=path, why=error) from error
     if wrong:
-        raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED, f"{path} lacks or has unknown tensors: {wrong[0]}.", "Install the package again."
-        )
+        raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "weights.built_in_tensors_wrong", path=path, wrong=wrong[0])
     return network.eval()

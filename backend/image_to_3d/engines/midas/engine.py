@@ -136,17 +136,9 @@ class _MidasEngine:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            raise ImageTo3DError(
-                ErrorCode.OUT_OF_MEMORY,
-                f"There is not enough free memory for {self.info.name}.",
-                "Close other programs, or use midas-small, which is content with 300 MB.",
-            ) from error
+            raise ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "engines.no_memory", info_name=self.info.name) from error
         if not np.isfinite(disparity).all():
-            raise ImageTo3DError(
-                ErrorCode.ENGINE_FAILED,
-                "The network gave values that are not numbers.",
-                f"Verify the checkpoint: image-to-3d weights verify {self.info.name}.",
-            )
+            raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.not_finite", info_name=self.info.name)
         return disparity
 
     def _run(self, photo: Photo, progress: Progress, seconds: dict[str, float]) -> NDArray[np.float32]:

@@ -107,8 +107,9 @@ class SharpConfig:
             if shape is None or axis >= len(shape):
                 raise ImageTo3DError(
                     ErrorCode.WEIGHTS_MISSING,
-                    f"This file is no SHARP checkpoint: the tensor {name} is {'missing' if shape is None else 'misshapen'}.",
-                    "Choose the file sharp_2572gikvuh.pt.",
+                    "weights.not_a_sharp_checkpoint",
+                    name=name,
+                    what="missing" if shape is None else "misshapen",
                 )
             return shape[axis]
 

@@ -165,11 +165,7 @@ class SharpEngine:
             if _all_finite(output):
                 return output
             if self.precision == "fp32":
-                raise ImageTo3DError(
-                    ErrorCode.ENGINE_FAILED,
-                    "The network gave values that are not numbers.",
-                    "Verify the checkpoint: image-to-3d weights verify sharp.",
-                )
+                raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.sharp_not_finite")
             warnings.append(f"{self.precision} overflowed on this photo; it was done again in fp32.")
             self._change_precision("fp32")
             attempts = self._attempts()
@@ -223,16 +219,8 @@ class SharpEngine:
 
     def _out_of_memory(self) -> ImageTo3DError:
         if self.device.type == "cpu":
-            return ImageTo3DError(
-                ErrorCode.OUT_OF_MEMORY,
-                "There is not enough free memory for SHARP: it needs about 6 GB, with --precision bf16 about 4 GB.",
-                "Close other programs, or use --precision bf16.",
-            )
-        return ImageTo3DError(
-            ErrorCode.OUT_OF_MEMORY,
-            "The graphics card has not enough free memory for SHARP, not even in half precision.",
-            "Close other programs that use the card, or use --device cpu.",
-        )
+            return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "engines.sharp_no_memory")
+        return ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "engines.sharp_no_gpu_memory")
 
     def _cloud(self, output: NetworkOutput, photo: Photo, config: SharpConfig) -> GaussianCloud:
         metric: MetricGaussians = unproject(output.gaussians, photo.intrinsics)

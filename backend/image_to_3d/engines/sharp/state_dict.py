@@ -58,11 +58,7 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], config: SharpConfig) -> N
     """
     problems = differences({n: shape for n, shape in found.items() if not is_unused(n)}, expected_shapes(config))
     if problems:
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"The tensors of this checkpoint are not those of SHARP; {problems}.",
-            "Fetch it again: image-to-3d weights fetch sharp.",
-        )
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.sharp_tensors_differ", problems=problems)
 
 
 def check_published(path: str | Path) -> None:
@@ -98,8 +94,4 @@ def _empty_network(config: SharpConfig) -> SharpNetwork:
         with torch.device("meta"):
             return SharpNetwork(config)
     except (ValueError, AssertionError, ZeroDivisionError, RuntimeError, IndexError) as error:
-        raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"The tensors of this checkpoint do not form a SHARP network: {error}.",
-            "Choose the file sharp_2572gikvuh.pt.",
-        ) from error
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.sharp_tensors_misfit", why=error) from error

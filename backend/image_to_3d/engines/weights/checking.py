@@ -24,11 +24,10 @@ def require(name: str, given: str | Path | None = None) -> Found:
     if found is None or status != "ready":
         hint = f"{note.rstrip('.')}."
         if status == "licence_not_accepted":
-            message = f"The licence of the weights of {name} was not accepted."
-            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, message, hint)
+            raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "weights.licence_not_accepted", name=name)
         if found is None:
-            raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} are not here.", hint)
-        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} cannot be used.", hint)
+            raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.absent", name=name, hint=hint)
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.unusable", name=name, hint=hint)
     if found.origin not in ("given", "environment"):
         check_unchanged(lookup(name), found.path)
     return found
@@ -43,7 +42,7 @@ def verify(name: str, given: str | Path | None = None) -> tuple[Path, str]:
     file = lookup(name)
     found = find(name, given)
     if found is None:
-        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, f"The weights of {name} are not here.", state(name)[1])
+        raise ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.absent", name=name, hint=state(name)[1])
     digest = sha256(found.path)
     known = recorded(file)
     managed = found.origin not in ("given", "environment")

@@ -41,11 +41,7 @@ def fetch(name: str, on_bytes: OnBytes = lambda done, total: None) -> Path:
     """
     file = lookup(name)
     if needs_consent(file):
-        raise ImageTo3DError(
-            ErrorCode.LICENCE_NOT_ACCEPTED,
-            f"The licence of the weights of {name} was not accepted.",
-            f"Read it and accept it: image-to-3d weights fetch {name}.",
-        )
+        raise ImageTo3DError(ErrorCode.LICENCE_NOT_ACCEPTED, "weights.licence_not_accepted", name=name)
     target = folder() / file.file_name
     if target.is_file():
         verify(name)
@@ -55,18 +51,14 @@ def fetch(name: str, on_bytes: OnBytes = lambda done, total: None) -> Path:
         _download(file, target, on_bytes)
     except OSError as error:
         raise ImageTo3DError(
-            ErrorCode.ENGINE_FAILED,
-            f"{target} cannot be written: {error.strerror or error}.",
-            "Check the free space and the permissions of the folder.",
+            ErrorCode.ENGINE_FAILED, "weights.target_not_writable", target=target, why=error.strerror or error
         ) from error
     try:
         check_structure(file, _part(target))
     except ImageTo3DError as error:
         _part(target).unlink()
         raise ImageTo3DError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"What {_host(file.url)} sent is not the file. {error.message}",
-            "Try again later.",
+            ErrorCode.WEIGHTS_MISSING, "weights.download_wrong", host=_host(file.url), why=error.message
         ) from error
     digest = sha256(_part(target))
     _part(target).replace(target)
@@ -99,9 +91,7 @@ def _download(file: WeightsFile, target: Path, on_bytes: OnBytes) -> None:
         except _Interrupted as interruption:
             if attempt == _ATTEMPTS - 1:
                 raise ImageTo3DError(
-                    ErrorCode.WEIGHTS_MISSING,
-                    f"The download broke off again and again ({interruption}).",
-                    "Run the same command again; it goes on from where it stopped.",
+                    ErrorCode.WEIGHTS_MISSING, "weights.download_broken_off", interruption=interruption
                 ) from interruption
             time.sleep(0.5 * attempt)
     return None
@@ -128,15 +118,22 @@ def _continue_download(file: WeightsFile, target: Path, on_bytes: OnBytes) -> No
             raise _Interrupted(f"the server answered {error.code} {error.reason}") from error
         raise ImageTo3DError(
             ErrorCode.WEIGHTS_MISSING,
-            f"{_host(file.url)} answered {error.code} {error.reason}.",
-            f"Get {file.file_name} elsewhere and put it into {target.parent}.",
+            "weights.server_refused",
+            host=_host(file.url),
+            error_code=error.code,
+            the_reason=error.reason,
+            file_name=file.file_name,
+            folder=target.parent,
         ) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise ImageTo3DError(
             ErrorCode.WEIGHTS_MISSING,
-            f"{_host(file.url)} cannot be reached: {reason}.",
-            f"Check the network, or put {file.file_name} into {target.parent} by hand.",
+            "weights.server_unreachable",
+            host=_host(file.url),
+            the_reason=reason,
+            file_name=file.file_name,
+            folder=target.parent,
         ) from error
     with response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
@@ -172,8 +169,10 @@ def _check_space(place: Path, needed: int) -> None:
     if free < needed + _SPARE_BYTES:
         raise ImageTo3DError(
             ErrorCode.ENGINE_FAILED,
-            f"{place} has {free / 1e9:.1f} GB left; the weights need {needed / 1e9:.1f} GB more.",
-            "Make room, or set IMAGE_TO_3D_HOME to a folder on a larger disk.",
+            "weights.no_room",
+            place=place,
+            free=free / 1000000000.0,
+            needed=needed / 1000000000.0,
         )
 
 

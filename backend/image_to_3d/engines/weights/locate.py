@@ -53,9 +53,7 @@ def find(name: str, given: str | Path | None = None) -> Found | None:
         if not path.is_file():
             where = f" (from the environment variable {file.variable})" if origin == "environment" else ""
             raise ImageTo3DError(
-                ErrorCode.WEIGHTS_MISSING,
-                f"There is no checkpoint {path}{where}.",
-                "Check the path for a typing error.",
+                ErrorCode.WEIGHTS_MISSING, "weights.given_checkpoint_not_found", path=path, where=where
             )
         return Found(path, origin)
     places: tuple[tuple[Origin, Path], ...] = (("cache", folder()), ("torch hub", torch_hub_folder()))

@@ -82,8 +82,4 @@ def check_unchanged(file: WeightsFile, path: Path) -> None:
 
 def changed(file: WeightsFile, path: Path) -> ImageTo3DError:
     """The error for a file that is no longer what it was."""
-    return ImageTo3DError(
-        ErrorCode.WEIGHTS_MISSING,
-        f"{path} is not the file it was when it was first used: its SHA-256 differs.",
-        f"Fetch it again: image-to-3d weights remove {file.name}, then image-to-3d weights fetch {file.name}.",
-    )
+    return ImageTo3DError(ErrorCode.WEIGHTS_MISSING, "weights.changed_on_disk", path=path, file_name=file.name)

@@ -17,9 +17,5 @@ def lookup(name: str) -> WeightsFile:
         ImageTo3DError: ``bad_request`` for an unknown name.
     """
     if name not in WEIGHTS:
-        raise ImageTo3DError(
-            ErrorCode.BAD_REQUEST,
-            f"There are no weights called {name[:40]!r}.",
-            f"Choose one of: {', '.join(WEIGHTS)}.",
-        )
+        raise ImageTo3DError(ErrorCode.BAD_REQUEST, "weights.unknown_name", name=name[:40], weights=", ".join(WEIGHTS))
     return WEIGHTS[name]

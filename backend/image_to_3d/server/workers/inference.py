@@ -11,14 +11,13 @@ import psutil
 from ...core.errors import Cancelled, ErrorCode, ImageTo3DError, is_out_of_memory
 from ...engines.base import EngineOptions
 from ...engines.pool import EnginePool
-from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
+from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport, error_reply
 from ...protocol.wire import decode_request, encode
 from ..prediction import predict
 from .channel import MessageKind, number, split_key
 from .runtime import (
     DEVICE_FAILURE,
     WorkerChannel,
-    error_reply,
     is_device_failure,
     out_of_memory,
     run_worker,
@@ -133,8 +132,6 @@ class InferenceWorker:
 
 
 def _engine_failed(error: Exception) -> ErrorReply:
-    return ErrorReply(
-        ErrorCode.ENGINE_FAILED.value,
-        f"The engine failed: {type(error).__name__}: {str(error)[:200]}.",
-        "Try another engine; the backend's log has the details.",
+    return error_reply(
+        ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.failed", name=type(error).__name__, why=str(error)[:200])
     )

@@ -15,14 +15,14 @@ from ...core import Camera, GaussianCloud, Intrinsics
 from ...core.errors import ErrorCode, ImageTo3DError, is_out_of_memory
 from ...core.imaging import frame_codec
 from ...protocol.cameras import camera_of, matrix
-from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, ErrorReply, Frame, LinearFrame, Message, Render
+from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, Frame, LinearFrame, Message, Render, error_reply
 from ...protocol.schema import SchemaError
 from ...protocol.wire import decode_reply, decode_request, point_to_file
 from ...render import Instance, Renderer, RenderSettings
 from ...render.base import Pass
 from ..frame_encoding import encode_colour, encode_depth, encode_surface
 from .channel import MessageKind, split_key
-from .runtime import DEVICE_FAILURE, WorkerChannel, error_reply, is_device_failure, out_of_memory
+from .runtime import DEVICE_FAILURE, WorkerChannel, is_device_failure, out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class RenderWorker:
         except ImageTo3DError as error:
             reply = error_reply(error)
         except (ValueError, SchemaError) as error:
-            reply = ErrorReply(ErrorCode.BAD_REQUEST.value, f"This picture cannot be drawn: {error}.")
+            reply = error_reply(ImageTo3DError(ErrorCode.BAD_REQUEST, "rendering.picture_impossible", why=error))
         except Exception as error:
             if is_out_of_memory(error):
                 self._clouds.clear()
@@ -133,10 +133,10 @@ class RenderWorker:
                 reply = (
                     DEVICE_FAILURE
                     if poisoned
-                    else ErrorReply(
-                        ErrorCode.INTERNAL.value,
-                        f"The renderer failed: {type(error).__name__}: {str(error)[:200]}.",
-                        "The backend's log has the details; please report it.",
+                    else error_reply(
+                        ImageTo3DError(
+                            ErrorCode.INTERNAL, "rendering.failed", name=type(error).__name__, why=str(error)[:200]
+                        )
                     )
                 )
         self._channel.reply(key, message_id, reply, output, last=poisoned)

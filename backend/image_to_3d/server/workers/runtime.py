@@ -17,7 +17,7 @@ import msgpack
 
 from ...core.errors import ErrorCode, ImageTo3DError
 from ...protocol.mapped_files import map_file, write_blobs
-from ...protocol.messages import ErrorReply, Message
+from ...protocol.messages import ErrorReply, Message, error_reply
 from ...protocol.wire import encode
 from ..shared_folder import no_room
 from . import channel
@@ -75,14 +75,9 @@ class WorkerChannel:
         self.send(MessageKind.FINAL if last else MessageKind.DONE, number(key), header)
 
 
-def error_reply(error: ImageTo3DError) -> ErrorReply:
-    """An error as a message."""
-    return ErrorReply(error.code.value, error.message, error.hint)
-
-
 def out_of_memory(what: str, hint: str) -> ErrorReply:
     """The reply for want of memory."""
-    return ErrorReply(ErrorCode.OUT_OF_MEMORY.value, f"There is not enough memory for this {what}.", hint)
+    return error_reply(ImageTo3DError(ErrorCode.OUT_OF_MEMORY, "backend.no_memory", what=what, hint=hint))
 
 
 def is_device_failure(error: BaseException) -> bool:
@@ -96,11 +91,7 @@ def is_device_failure(error: BaseException) -> bool:
     )
 
 
-DEVICE_FAILURE = ErrorReply(
-    ErrorCode.ENGINE_FAILED.value,
-    "The graphics card reported an error and is being set up again.",
-    "Try again in a moment; if it happens again, update its driver or use the CPU (--device cpu).",
-)
+DEVICE_FAILURE = error_reply(ImageTo3DError(ErrorCode.ENGINE_FAILED, "backend.gpu_failed"))
 
 
 def run_worker(pipe: Connection, folder: str, work: Callable[[WorkerChannel], None]) -> None:

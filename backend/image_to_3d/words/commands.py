@@ -1,0 +1,14 @@
+"""The page in the browser."""
+
+from __future__ import annotations
+
+from .table import Words
+
+WORDS = {
+    "commands.gradio_missing": Words(
+        "The page in the browser needs Gradio, which is not installed.", "Install it: pip install 'image-to-3d[web]'"
+    ),
+    "commands.page_address_unusable": Words(
+        "The page cannot be served at {host}:{port}: {why}.", "Choose another --port."
+    ),
+}
