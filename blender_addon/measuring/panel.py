@@ -9,8 +9,8 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.measuring import CONFIDENCE_95
 
-from ..scene.active import shown_or_only_root
 from .. import translations
+from ..scene.active import shown_or_only_root
 from ..ui.widgets import Sidebar, lines
 from . import analysis, stored_cloud
 from .lengths import rulers
