@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ from .engines.pool import EnginePool
 from .io.depth import clean_depth, decode_depth, load_depth
 from .io.photo import Photo, decode_photo, load_photo, photo_from_pixels
 
-PhotoSource: TypeAlias = "str | Path | bytes | memoryview | NDArray | Photo"
+PhotoSource: TypeAlias = "str | Path | bytes | memoryview | NDArray[Any] | Photo"
 """A path, the bytes of a file, or pixels (H, W), (H, W, 1, 3 or 4): integers, or floats in [0, 1], sRGB, top row first."""
-DepthSource: TypeAlias = "str | Path | bytes | memoryview | NDArray"
+DepthSource: TypeAlias = "str | Path | bytes | memoryview | NDArray[Any]"
 """A path, the bytes of a file, or planar depth (H, W) in metres with NaN or 0 = unknown."""
 
 NO_FILTERS = Filters()

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
 from image_to_3d.core.imaging.colour import linear_to_srgb8
-from image_to_3d.protocol.messages import PHOTO_BYTES, bytes_blob
+from image_to_3d.protocol.arrays import PHOTO_BYTES
+from image_to_3d.protocol.messages import bytes_blob
 
 from .recipe import RecipeValues, image_named
 

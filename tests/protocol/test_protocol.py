@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from image_to_3d.core.errors import ErrorCode
 from image_to_3d.protocol import messages as m
+from image_to_3d.protocol.arrays import PHOTO_BYTES
 from image_to_3d.protocol.schema import ArraySpec, SchemaError, array_fields, field_types
 from image_to_3d.protocol.wire import MAX_BLOBS, MAX_HEADER_BYTES, WireError, decode_reply, decode_request, encode
 
@@ -290,7 +291,7 @@ BAD: dict[str, list[bytes]] = {
     "negative shape": changed(DEPTH, b=[["depth_metres", "<f4", [-2, -3]]]),
     "absurd shape": changed(DEPTH, b=[["depth_metres", "<f4", [2**31 - 1, 2**31 - 1]]]),
     "shape beyond 64 bits": changed(DEPTH, b=[["depth_metres", "<f4", [2**63, 2**63]]]),
-    "too large for its field": changed(m.Predict(), b=[["photo_file", "|u1", [m.PHOTO_BYTES + 1]]], blobs=[b""]),
+    "too large for its field": changed(m.Predict(), b=[["photo_file", "|u1", [PHOTO_BYTES + 1]]], blobs=[b""]),
     "fewer bytes than declared": changed(DEPTH, blobs=[bytes(20)]),
     "more bytes than declared": changed(DEPTH, blobs=[bytes(28)]),
 }

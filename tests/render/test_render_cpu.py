@@ -10,7 +10,7 @@ import pytest
 from image_to_3d.core import Camera, GaussianCloud, Grid, Intrinsics
 from image_to_3d.core.cameras.trajectories import look_at
 from image_to_3d.core.cloud.quaternion import from_matrix, multiply
-from image_to_3d.render import Instance, RenderSettings, cpu
+from image_to_3d.render import Instance, RenderSettings, cpu, cpu_kernels
 from image_to_3d.render.cpu import CpuRenderer
 from image_to_3d.render.detail import coarser
 from image_to_3d.render.reference import ReferenceRenderer
@@ -174,7 +174,7 @@ def test_depth_sort_is_stable_and_exact(count, spread):
     rows = np.arange(count, dtype=np.int32)
     if count == 0:
         return
-    order = cpu._sort_by_depth(rows.copy(), keys.copy(), np.empty_like(rows), np.empty_like(keys))
+    order = cpu_kernels.sort_by_depth(rows.copy(), keys.copy(), np.empty_like(rows), np.empty_like(keys))
     assert np.array_equal(order, np.argsort(keys, kind="stable"))
 
 
@@ -267,11 +267,11 @@ def test_less_detail_is_forgotten_with_its_cloud():
 def test_kernels_are_compiled_for_one_kind_of_array():
     cloud, camera = random_cloud(0), random_camera(0)
     frame = CPU.render([Instance(cloud)], camera)
-    before = len(cpu._project.signatures)
+    before = len(cpu_kernels.project.signatures)
     received = np.frombuffer(cloud.positions.tobytes(), np.float32).reshape(-1, 3)
     assert not received.flags.writeable
     assert np.array_equal(CPU.render([Instance(replace(cloud, positions=received))], camera).colour, frame.colour)
-    assert len(cpu._project.signatures) == before == 1
+    assert len(cpu_kernels.project.signatures) == before == 1
 
 
 def test_less_detail_keeps_a_grid_with_gaps_in_order():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .. import file_kinds
 from ..core.errors import ErrorCode, ImageTo3DError
 from . import EXIT_OK
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Describe the subcommand."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "convert",

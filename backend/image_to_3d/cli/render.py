@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..core.cameras.trajectories import TRAJECTORIES
 from ..core.errors import Cancelled, ImageTo3DError
@@ -15,7 +16,7 @@ from . import EXIT_OK, EXIT_SOME_FAILED, render_outputs
 log = logging.getLogger(__name__)
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> argparse.ArgumentParser:
     """Describe the subcommand."""
     parser = subparsers.add_parser(
         "render",

@@ -142,6 +142,11 @@ def _forget_modules(*packages: str) -> None:
             del sys.modules[name]
 
 
+def channels_last(network: nn.Module) -> None:
+    """Lay out the weights as the convolutions of this machine like them best."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own annotations lack it
+
+
 class OneDNNLinear(nn.Linear):
     """``nn.Linear`` by oneDNN instead of the BLAS that torch was built with, with the GELU after it in the same pass.
 
@@ -153,7 +158,7 @@ class OneDNNLinear(nn.Linear):
         nn.Module.__init__(self)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
-        self._activation = ("gelu", [], "none") if gelu else ("none", [], "")
+        self._activation: tuple[str, list[Any], str] = ("gelu", [], "none") if gelu else ("none", [], "")
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., in) → (..., out); GELU is the exact one, by erf."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def decode_depth(data: bytes | memoryview, name: str) -> NDArray[np.float32]:
     return clean_depth(depth, name)
 
 
-def clean_depth(values: NDArray, name: str = "") -> NDArray[np.float32]:
+def clean_depth(values: NDArray[Any], name: str = "") -> NDArray[np.float32]:
     """(H, W) or (H, W, 1) metres → (H, W) float32 with NaN for 0, negative and infinite values.
 
     Raises:
@@ -83,7 +84,7 @@ def _check_size(shape: tuple[int, ...], name: str) -> None:
         )
 
 
-def read_npy(data: bytes | memoryview, name: str) -> NDArray:
+def read_npy(data: bytes | memoryview, name: str) -> NDArray[Any]:
     """One array of numbers, metres. Raises ValueError, ImageTo3DError."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
@@ -96,7 +97,7 @@ def read_npy(data: bytes | memoryview, name: str) -> NDArray:
     return np.load(stream, allow_pickle=False).astype(np.float32)
 
 
-def read_npz(data: bytes | memoryview, name: str) -> NDArray:
+def read_npz(data: bytes | memoryview, name: str) -> NDArray[Any]:
     """The array called ``depth``, or the only one, metres. Raises ValueError, ImageTo3DError."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
@@ -108,7 +109,7 @@ def read_npz(data: bytes | memoryview, name: str) -> NDArray:
         return read_npy(archive.read(chosen[0]), name)
 
 
-def read_image(data: bytes | memoryview, name: str) -> NDArray:
+def read_image(data: bytes | memoryview, name: str) -> NDArray[Any]:
     """A picture that Pillow reads: integers are millimetres, floats are metres. Raises ValueError, ImageTo3DError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -127,7 +128,7 @@ def read_image(data: bytes | memoryview, name: str) -> NDArray:
     raise ValueError("its pixels have 8 bits; that is a picture of depth, not a measurement")
 
 
-def read_exr(data: bytes | memoryview, name: str) -> NDArray:
+def read_exr(data: bytes | memoryview, name: str) -> NDArray[Any]:
     """First of the channels Z, V, Y, R (or the only one) of an OpenEXR file, by the optional OpenEXR package."""
     try:
         import OpenEXR

@@ -22,7 +22,7 @@ def line_segments(pixels: NDArray[np.uint8], longest_side: int = LONGEST_SIDE) -
     scale = min(1.0, longest_side / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     if scale < 1:
-        pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+        pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     # Edges between two pale walls are faint: local contrast brings them out.
     grey = cv2.createCLAHE(4.0, (4, 4)).apply(grey)

@@ -240,7 +240,7 @@ def _to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey_to_8bit(values: NDArray, mode: str) -> NDArray[np.uint8]:
+def _grey_to_8bit(values: NDArray[Any], mode: str) -> NDArray[np.uint8]:
     """16-bit grey by its full range; 32-bit integer and float grey by their convention, else by their own range."""
     values = np.nan_to_num(values.astype(np.float64))
     top = 65535.0 if mode.startswith("I") else 1.0

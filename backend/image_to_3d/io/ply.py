@@ -134,7 +134,7 @@ def _published_elements(cloud: GaussianCloud) -> list[PlyElement]:
     return elements
 
 
-def _vertex_columns(path: Path, elements: dict[str, PlyElement]) -> dict[str, NDArray]:
+def _vertex_columns(path: Path, elements: dict[str, PlyElement]) -> dict[str, NDArray[Any]]:
     vertex = elements.get("vertex")
     if vertex is None:
         raise unusable(path, "it holds no vertices")
@@ -170,7 +170,7 @@ def _read_metadata(comments: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _values(elements: dict[str, PlyElement], name: str) -> NDArray | None:
+def _values(elements: dict[str, PlyElement], name: str) -> NDArray[Any] | None:
     if name not in elements or name not in {p.name for p in elements[name].properties}:
         return None
     return np.asarray(elements[name][name])
@@ -184,14 +184,16 @@ def _colour_space(elements: dict[str, PlyElement]) -> Literal["sRGB", "linear"]:
 def _read_intrinsics(elements: dict[str, PlyElement], metadata: dict[str, Any]) -> Intrinsics | None:
     try:
         if "intrinsics" in metadata:
-            return Intrinsics(*map(float, metadata["intrinsics"]), *map(int, metadata["size"]))
+            fx, fy, cx, cy = map(float, metadata["intrinsics"])
+            width, height = map(int, metadata["size"])
+            return Intrinsics(fx, fy, cx, cy, width, height)
         intrinsic, size = _values(elements, "intrinsic"), _values(elements, "image_size")
         if intrinsic is not None and size is not None and len(intrinsic) == 9:
             fx, _, cx, _, fy, cy, *_ = map(float, intrinsic)
             return Intrinsics(fx, fy, cx, cy, int(size[0]), int(size[1]))
         if intrinsic is not None and len(intrinsic) == 4:  # early files of SHARP: fx, fy, width, height
-            fx, fy, width, height = map(float, intrinsic)
-            return Intrinsics(fx, fy, width / 2, height / 2, int(width), int(height))
+            fx, fy, wide, high = map(float, intrinsic)
+            return Intrinsics(fx, fy, wide / 2, high / 2, int(wide), int(high))
     except (TypeError, ValueError, KeyError, IndexError):
         log.warning("The camera stored in the file makes no sense and is ignored.")
     return None
@@ -239,7 +241,7 @@ def _cells_by_projection(
 
 def _cloud_from_columns(
     path: Path,
-    vertex: dict[str, NDArray],
+    vertex: dict[str, NDArray[Any]],
     colour_space: Literal["sRGB", "linear"],
     intrinsics: Intrinsics | None,
     grid: Grid | None,

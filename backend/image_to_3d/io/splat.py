@@ -59,6 +59,6 @@ def read_splat(path: str | Path) -> GaussianCloud:
         rows["scale"],
         (rows["rotation"].astype(np.float32) - _UNIT) / np.float32(_UNIT),
         srgb8_to_linear(rows["colour"]),
-        rows["opacity"].astype(np.float32) / 255,
+        rows["opacity"].astype(np.float32) / np.float32(255),
         provenance=Provenance("splat", details={"file": path.name}),
     )

@@ -118,7 +118,7 @@ def read_spz(path: str | Path) -> GaussianCloud:
         np.exp(scale.astype(np.float32) / _SCALE_STEPS - _SCALE_OFFSET),
         np.concatenate([xyzw[:, 3:], xyzw[:, :3] * _FLIP], axis=1).astype(np.float32),
         srgb_to_linear(srgb),
-        opacity[:, 0].astype(np.float32) / 255,
+        opacity[:, 0].astype(np.float32) / np.float32(255),
         provenance=Provenance("spz", details={"file": path.name}),
     )
 
@@ -127,7 +127,7 @@ def _byte(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _inflate(path: Path, unpack: zlib._Decompress, data: bytes, size: int) -> tuple[bytes, bytes]:  # type: ignore[name-defined]
+def _inflate(path: Path, unpack: zlib._Decompress, data: bytes, size: int) -> tuple[bytes, bytes]:
     """At most ``size`` more bytes of a gzip stream, and the compressed bytes that are left."""
     try:
         return unpack.decompress(data, size), unpack.unconsumed_tail

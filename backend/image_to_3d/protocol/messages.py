@@ -14,15 +14,10 @@ import numpy as np
 from ..core import GaussianCloud, Grid, ImageTo3DError, Intrinsics, Provenance
 from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging import frame_codec
-from .schema import JsonObject, SchemaError, array
+from . import arrays
+from .schema import JsonObject, SchemaError
 
 PROTOCOL_VERSION = 2
-
-PHOTO_BYTES = 256_000_000
-PIXEL_BYTES = 200_000_000 * 16
-CLOUD_BYTES = 4_000_000_000
-FRAME_BYTES = 8192 * 8192 * 4
-MAX_CODED_SIDE = 8192
 
 REQUESTS: dict[str, type[Message]] = {}
 REPLIES: dict[str, type[Message]] = {}
@@ -134,12 +129,12 @@ class CloudMessage(Message):
             nobody knows.
     """
 
-    positions: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
-    scales: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
-    rotations: array("<f4", shape=(None, 4), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
-    colours: array("<f4", shape=(None, 3), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
-    opacities: array("<f4", shape=(None,), max_bytes=CLOUD_BYTES)  # type: ignore[valid-type]
-    grid_index: array("<i4", shape=(None,), max_bytes=CLOUD_BYTES) | None = None  # type: ignore[valid-type]
+    positions: arrays.Vectors
+    scales: arrays.Vectors
+    rotations: arrays.Quaternions
+    colours: arrays.Vectors
+    opacities: arrays.Scalars
+    grid_index: arrays.Indices | None = None
     grid: list[int] | None = None
     intrinsics: list[float] | None = None
     image_size: list[int] | None = None
@@ -168,13 +163,18 @@ class CloudMessage(Message):
                 opacities=self.opacities,
                 grid_index=self.grid_index,
                 grid=None if self.grid is None else Grid(*self.grid),
-                intrinsics=None
-                if self.intrinsics is None or self.image_size is None
-                else Intrinsics(*self.intrinsics, *self.image_size),  # type: ignore[arg-type]
+                intrinsics=self._intrinsics(),
                 provenance=Provenance(self.engine, self.metric, self.focal_source, self.photo, details),
             )
         except (ValueError, TypeError) as error:
             raise SchemaError(f"the cloud is not valid: {error}") from None
+
+    def _intrinsics(self) -> Intrinsics | None:
+        if self.intrinsics is None or self.image_size is None:
+            return None
+        fx, fy, cx, cy = self.intrinsics
+        width, height = self.image_size
+        return Intrinsics(fx, fy, cx, cy, width, height)
 
 
 def cloud_fields(cloud: GaussianCloud) -> dict[str, Any]:
@@ -243,15 +243,15 @@ class Predict(Message):
     TYPE: ClassVar[str] = "predict"
     engine: str = "auto"
     photo_name: str = ""
-    photo_file: array("|u1", shape=(None,), max_bytes=PHOTO_BYTES) | None = None  # type: ignore[valid-type]
-    photo_pixels: array("|u1", "<u2", "<f4", shape=(None, None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    photo_file: arrays.FileBytes | None = None
+    photo_pixels: arrays.Pixels | None = None
     mm35: float | None = None
     fov_deg: float | None = None
     depth_name: str = ""
-    depth_file: array("|u1", shape=(None,), max_bytes=PHOTO_BYTES) | None = None  # type: ignore[valid-type]
-    depth_metres: array("<f4", shape=(None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    depth_file: arrays.FileBytes | None = None
+    depth_metres: arrays.DepthMap | None = None
     resize_depth: bool = False
-    mask: array("|u1", shape=(None, None), max_bytes=PIXEL_BYTES) | None = None  # type: ignore[valid-type]
+    mask: arrays.Mask | None = None
     depth_max: float | None = None
     alpha_threshold: float = 0.0
     max_gaussians: int | None = None
@@ -418,8 +418,8 @@ class Frame(Message):
     TYPE: ClassVar[str] = "frame"
     frame: int
     size: list[int]
-    colour: array("|u1", shape=(None, None, 4), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
-    depth: array("<f2", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    colour: arrays.Colour8
+    depth: arrays.Depth16
     seconds: float = 0.0
 
 
@@ -436,8 +436,8 @@ class CodedFrame(Message):
     TYPE: ClassVar[str] = "coded_frame"
     frame: int
     size: list[int]
-    colour: array("|u1", shape=(None,), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
-    depth: array("|u1", shape=(None,), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    colour: arrays.Coded
+    depth: arrays.Coded
     seconds: float = 0.0
 
     def to_frame(self) -> Frame:
@@ -446,7 +446,7 @@ class CodedFrame(Message):
         Raises:
             SchemaError: the bytes are no picture of this size.
         """
-        if len(self.size) != 2 or not all(0 < n <= MAX_CODED_SIDE for n in self.size) or not len(self.colour):
+        if len(self.size) != 2 or not all(0 < n <= arrays.MAX_CODED_SIDE for n in self.size) or not len(self.colour):
             raise SchemaError("the size of a coded picture is not two positive numbers")
         try:
             colour = frame_codec.decode_colour(self.colour, *self.size)
@@ -470,8 +470,8 @@ class LinearFrame(Message):
     TYPE: ClassVar[str] = "linear_frame"
     frame: int
     size: list[int]
-    colour: array("<f4", shape=(None, None, 4), max_bytes=4 * FRAME_BYTES)  # type: ignore[valid-type]
-    depth: array("<f4", shape=(None, None), max_bytes=FRAME_BYTES)  # type: ignore[valid-type]
+    colour: arrays.LinearColour
+    depth: arrays.LinearDepth
     seconds: float = 0.0
 
 

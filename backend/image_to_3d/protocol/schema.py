@@ -2,7 +2,7 @@
 
 A message class is a frozen dataclass whose annotations are its schema. Allowed are ``int``, ``float``, ``str``, ``bool``,
 ``Literal``, ``list[X]``, ``dict[str, X]``, other such dataclasses, ``X | None``, ``JsonObject`` and, at the top level of a
-message, arrays declared with :func:`array`.
+message, ``Annotated[NDArray[…], ArraySpec(…)]`` or that ``| None``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import reprlib
 import types
 import typing
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Any, Literal, TypeVar, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +61,6 @@ class ArraySpec:
         if size > self.max_bytes:
             raise SchemaError(f"{name} has {size} bytes, at most {self.max_bytes} are accepted")
         return size
-
-
-def array(*dtypes: str, shape: tuple[int | None, ...], max_bytes: int) -> Any:
-    """Annotation of an array field."""
-    return Annotated[NDArray[Any], ArraySpec(dtypes, shape, max_bytes)]
 
 
 def _array_spec(annotation: Any) -> tuple[ArraySpec, bool] | None:

@@ -228,7 +228,7 @@ class GsplatRenderer:
         depth = pixels[..., 3] if pixels.shape[-1] > 3 else np.zeros((height, width), np.float32)
         return make_frame(np.ascontiguousarray(pixels[..., :3]), alpha, np.ascontiguousarray(depth), None, settings)
 
-    def _tensor(self, values: NDArray) -> torch.Tensor:
+    def _tensor(self, values: NDArray[Any]) -> torch.Tensor:
         return self._torch.as_tensor(np.array(values, np.float32), device=self._device)
 
     def _upload(self, cloud: Splats) -> dict[str, torch.Tensor]:
@@ -245,24 +245,29 @@ class GsplatRenderer:
             self._resident[cloud] = tensors
         return tensors
 
-    def _merge(self, instances: Sequence[Instance]) -> dict[str, torch.Tensor]:
+    def _merge(self, instances: Sequence[Instance]) -> dict[str, torch.Tensor | None]:
         """Arguments of gsplat for all instances in the world frame, in order."""
         parts = [(self._upload(instance.cloud), instance.object_to_world) for instance in instances]
         if len(parts) == 1 and np.array_equal(parts[0][1], np.eye(4)):
-            return parts[0][0]
+            return {**parts[0][0]}
         similar = [_similarity(matrix[:3, :3]) for _, matrix in parts]
         exact = all(s is not None for s in similar)
         placed = [
             self._placed(tensors, matrix, similarity if exact else None)
             for (tensors, matrix), similarity in zip(parts, similar, strict=True)
         ]
-        scene = {name: self._torch.cat([part[name] for part in placed]) for name in placed[0]}
+        scene: dict[str, torch.Tensor | None] = {
+            name: self._torch.cat([part[name] for part in placed]) for name in placed[0]
+        }
         if "covars" in scene:  # then these are not looked at, but the function asks for them
             scene["quats"] = scene["scales"] = None
         return scene
 
     def _placed(
-        self, tensors: dict[str, torch.Tensor], matrix: NDArray[np.float64], similarity: tuple[float, NDArray] | None
+        self,
+        tensors: dict[str, torch.Tensor],
+        matrix: NDArray[np.float64],
+        similarity: tuple[float, NDArray[np.float64]] | None,
     ) -> dict[str, torch.Tensor]:
         """One cloud in the world frame: by rotation and scale if it is a similarity, else by its covariances."""
         torch = self._torch
@@ -287,7 +292,7 @@ def _similarity(linear: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]
     scale = float(np.cbrt(np.linalg.det(linear)))
     if scale <= 0 or np.abs(linear @ linear.T / scale**2 - np.eye(3)).max() > 1e-6:
         return None
-    return scale, quaternion.from_matrix(linear / scale)
+    return scale, np.asarray(quaternion.from_matrix(linear / scale), np.float64)
 
 
 def _multiply(torch: Any, a: Any, b: Any) -> Any:

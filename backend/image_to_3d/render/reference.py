@@ -161,5 +161,7 @@ class ReferenceRenderer:
             shape = camera.height, camera.width
             colour, alpha, depth = np.zeros((*shape, 3)), np.zeros(shape), np.zeros(shape)
             surface = np.full(shape, np.inf)
-        pictures = (picture.astype(np.float32) for picture in (colour, alpha, depth, surface))
-        return make_frame(*pictures, settings)
+        colour32, alpha32, depth32, surface32 = (
+            picture.astype(np.float32) for picture in (colour, alpha, depth, surface)
+        )
+        return make_frame(colour32, alpha32, depth32, surface32, settings)

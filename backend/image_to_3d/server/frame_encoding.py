@@ -36,7 +36,9 @@ def encode_surface(depth: NDArray[np.float32]) -> NDArray[np.float16]:
         return depth.astype(np.float16)
 
 
-def _encode_rows(colour, alpha, table, out):
+def _encode_rows(
+    colour: NDArray[np.float32], alpha: NDArray[np.float32], table: NDArray[np.float32], out: NDArray[np.uint8]
+) -> None:
     height, width = alpha.shape
     steps = np.float32(len(table) - 1)
     for y in prange(height):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def _order() -> NDArray[np.intp]:
     return np.argsort((row + column).ravel(), kind="stable")
 
 
-def _table(base: NDArray, quality: int) -> NDArray[np.float32]:
+def _table(base: NDArray[Any], quality: int) -> NDArray[np.float32]:
     scale = 5000 / quality if quality < 50 else 200 - 2 * quality
     return np.clip(np.floor((base * scale + 50) / 100), 1, 255).astype(np.float32)
 

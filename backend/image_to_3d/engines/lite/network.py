@@ -8,6 +8,7 @@ focal length (the canonical camera of Metric3D, Yin et al. 2023).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class LiteConfig:
     heads: int = 7
     decoder: tuple[int, int] = (128, 64)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """For the weights file."""
         return asdict(self)
 
@@ -121,6 +122,7 @@ class LiteNetwork(nn.Module):
         nn.init.zeros_(self.guess.weight)
         nn.init.constant_(self.guess.bias, MEDIAN_LOG_DEPTH)
         nn.init.normal_(self.head.weight, std=0.01)
+        assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
 
     def forward(self, photo: Tensor, rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -109,7 +109,7 @@ class _MidasEngine:
             network = load_network(self.checkpoint, type(self).build)
             fold_normalisation(network)
             if self.device.type != "mps":
-                network.to(memory_format=torch.channels_last)
+                torch_runtime.channels_last(network)
             network.to(self.device, torch_runtime.PRECISIONS[self.precision])
             if self.device.type == "cpu" and self.precision == "fp32":
                 torch_runtime.use_onednn_linear(network)

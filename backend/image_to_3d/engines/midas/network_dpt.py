@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class Reassemble(nn.Sequential):
             steps.append(nn.Conv2d(dim, dim, 3, stride=2, padding=1))
         super().__init__(*steps)
 
-    def forward(self, tokens: Tensor, rows: int, cols: int) -> Tensor:
+    def forward(self, tokens: Tensor, rows: int, cols: int) -> Tensor:  # type: ignore[override]  # called by its own network only
         """(B, 1 + rows · cols, C) → (B, dim, ·, ·)."""
         x = self[0](tokens).transpose(1, 2).unflatten(2, (rows, cols))
         for step in list(self)[3:]:
@@ -83,12 +84,13 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor, report: Callable[[float], None]) -> list[Tensor]:
         """(B, 3, h, w), sides multiples of 32 → four maps at 1/4, 1/8, 1/16 and 1/32."""
-        config, vit = self.config, self.model
+        config = self.config
+        vit: Any = self.model  # timm says that its parameters may be None
         patches = vit.patch_embed.proj(image)
         rows, cols = patches.shape[-2:]
         tokens = torch.cat([vit.cls_token.expand(len(image), -1, -1), patches.flatten(2).transpose(1, 2)], dim=1)
         tokens = tokens + resize_position_embedding(vit.pos_embed, config.grid, rows, cols)
-        maps = []
+        maps: list[Tensor] = []
         for i, block in enumerate(vit.blocks):
             tokens = block(tokens)
             if i in config.taps:

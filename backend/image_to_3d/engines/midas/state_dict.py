@@ -18,7 +18,7 @@ from .config import DPTConfig, SmallConfig
 from .network_dpt import DPTNetwork
 from .network_small import SmallNetwork
 
-Network = TypeVar("Network", SmallNetwork, DPTNetwork)
+Network = TypeVar("Network", bound="SmallNetwork | DPTNetwork")
 
 _COUNTER = "num_batches_tracked"
 """Batch counters of normalisation layers: old checkpoints lack them, and inference does not look at them."""
@@ -49,7 +49,8 @@ def load_network(path: str | Path, build: Callable[[], Network]) -> Network:
     if problems := differences(shapes(tensors), shapes(expected)):
         raise unusable(path, network.ENGINE, f"its tensors are not those of this network; {problems}")
     network.load_state_dict({name: t.to(expected[name].dtype) for name, t in tensors.items()}, strict=True, assign=True)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def check_small(path: Path) -> None:

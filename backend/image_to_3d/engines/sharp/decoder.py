@@ -94,8 +94,9 @@ class MultiresDecoder(nn.Module):
         total = len(levels)
         x, skip = self.convs[-1](levels[-1]), None
         for i in range(total - 1, -1, -1):
-            x = self.fusions[i].refine(x, skip)
-            x = self.fusions[i].rise(x)
+            fusion = self.fusions[i]
+            assert isinstance(fusion, FeatureFusionBlock)
+            x = fusion.rise(fusion.refine(x, skip))
             on_level(total - i, total)
             if i > 0:
                 skip = self.convs[i - 1](levels[i - 1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +66,8 @@ class PyramidEncoder(nn.Module):
         super().__init__()
         self.config = config
         width, dims = config.vit.width, config.encoder_dims
-        self.patch_encoder = make_vit(config.vit)
-        self.image_encoder = make_vit(config.vit)
+        self.patch_encoder: Any = make_vit(config.vit)
+        self.image_encoder: Any = make_vit(config.vit)
         self.upsample_latent0 = nn.Sequential(
             _conv1x1(width, dims[1]), _double(dims[1], dims[0]), _double(dims[0], dims[0]), _double(dims[0], dims[0])
         )

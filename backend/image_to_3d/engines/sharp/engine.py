@@ -124,7 +124,7 @@ class SharpEngine:
                 network.set_precision(torch_runtime.PRECISIONS[self.precision])
             try:
                 if self.device.type != "mps":
-                    network.to(memory_format=torch.channels_last)
+                    torch_runtime.channels_last(network)
                 network.to(self.device)
             except Exception as error:
                 if is_out_of_memory(error):

@@ -72,9 +72,11 @@ class SharpNetwork(nn.Module):
         What was mapped from the checkpoint file is no longer referred to, so the mapping goes.
         """
         monodepth = self.monodepth_model.monodepth_predictor
-        for part in (monodepth.encoder, monodepth.decoder, self.feature_model):
+        halves: tuple[nn.Module, ...] = (monodepth.encoder, monodepth.decoder, self.feature_model)
+        for part in halves:
             part.to(dtype)
-        for part in (monodepth.head, self.prediction_head):
+        wholes: tuple[nn.Module, ...] = (monodepth.head, self.prediction_head)
+        for part in wholes:
             for parameter in part.parameters():
                 parameter.data = parameter.data.to(torch.float32, copy=True)
 

@@ -115,7 +115,7 @@ def principal_axes(covariance: Six) -> tuple[tuple[Tensor, ...], tuple[Tensor, .
         covariance: six tensors of one shape; positive semi-definite up to rounding.
     """
     a00, a01, a02, a11, a12, a22 = covariance
-    q = (torch.ones_like(a00), torch.zeros_like(a00), torch.zeros_like(a00), torch.zeros_like(a00))
+    q: tuple[Tensor, ...] = (torch.ones_like(a00), torch.zeros_like(a00), torch.zeros_like(a00), torch.zeros_like(a00))
     for _ in range(_SWEEPS):
         a00, a11, a01, a02, a12, h = _jacobi_rotation(a00, a11, a01, a02, a12)
         q = _turn(q, h, 3)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 import msgpack
 import numpy as np
@@ -42,7 +43,7 @@ def work(channel: WorkerChannel, make_renderer: Callable[[], tuple[Renderer, str
 def warm_up(renderer: Renderer) -> None:
     """Draw one Gaussian, so that whatever is compiled on first use is there before somebody waits for a picture."""
     one = np.ones((1, 3), np.float32)
-    cloud = GaussianCloud(one, one, np.float32([[1, 0, 0, 0]]), one, np.ones(1, np.float32))
+    cloud = GaussianCloud(one, one, np.array([[1, 0, 0, 0]], np.float32), one, np.ones(1, np.float32))
     picture = renderer.render([Instance(cloud)], Camera.at_origin(Intrinsics.centred(16.0, 16, 16)), RenderSettings())
     encode_colour(picture.colour, picture.alpha)
 
@@ -151,7 +152,7 @@ class RenderWorker:
         files = {name.decode(): file.decode() for name, file in zip(scenes[0::3], scenes[1::3], strict=True)}
         instances = [
             Instance(
-                self._clouds.get(i.scene, lambda i=i: self._load(headers[i.scene], files[i.scene])),  # type: ignore[misc]
+                self._clouds.get(i.scene, partial(self._load, headers[i.scene], files[i.scene])),
                 matrix(i.object_to_world, "object_to_world"),
             )
             for i in request.instances
@@ -169,13 +170,14 @@ class RenderWorker:
                 seconds=time.perf_counter() - start,
             )
         colour = encode_colour(picture.colour, picture.alpha)
-        known = picture.surface is not None
-        depth = encode_surface(picture.surface) if known else encode_depth(picture.depth, picture.alpha)
+        depth16 = (
+            encode_depth(picture.depth, picture.alpha) if picture.surface is None else encode_surface(picture.surface)
+        )
         size = [camera.width, camera.height]
         if request.quality is not None:
-            coded = frame_codec.encode_colour(colour, request.quality), frame_codec.encode_depth(depth)
+            coded = frame_codec.encode_colour(colour, request.quality), frame_codec.encode_depth(depth16)
             return CodedFrame(request.frame, size, *coded, seconds=time.perf_counter() - start)
-        return Frame(request.frame, size, colour, depth, seconds=time.perf_counter() - start)
+        return Frame(request.frame, size, colour, depth16, seconds=time.perf_counter() - start)
 
     def _load(self, header: bytes, file: str) -> GaussianCloud:
         decode = decode_reply if msgpack.unpackb(header)["t"] in REPLIES else decode_request
