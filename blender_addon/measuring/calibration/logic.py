@@ -130,7 +130,9 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
 
     def shifted(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
         points = roles.points_of(root)
-        if points is None or points.data.session_uid != points_uid:  # deleted or made anew meanwhile
+        if points is None or points.data.session_uid != points_uid:  # made anew meanwhile: with the new points then
+            again = analysis.resumed(scene, root, lambda *now: calibrate(*now, known))
+            analysis.request(root, again)
             return
         build.reshape(scene, root, shape.points, shape.kept, solution.inverse_depth_shift)
         root.image_to_3d.calibration.bend += solution.inverse_depth_shift

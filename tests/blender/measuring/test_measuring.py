@@ -152,6 +152,32 @@ def test_a_photo_that_is_renamed_before_its_result_comes_gets_it(panel, addon, s
         assert arrived()
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_points_that_are_made_anew_while_they_are_shifted_are_calibrated_too(
+    panel, addon, sample_root, monkeypatch, deleted
+) -> None:
+    from image_to_3d.core.lengths.calibration import Scale
+    from image_to_3d.core.lengths.known_lengths import Solution
+
+    logic, anchor = addon.measuring.calibration.logic, addon.measuring.calibration.logic.anchor
+    found = analysed(panel, addon, sample_root)
+    solution = Solution(Scale("calibrated", 0.01, 0.0, 1.1), 0.01)
+    monkeypatch.setattr(logic, "solve_on", lambda *_: solution)
+    ends = [anchor(found.grid, found.grid.points[row, 20]) for row in (20, 30)]
+    known = (logic.AnchoredLength(*ends, 1.0),)
+    logic.calibrate(sample_root, bpy.context.scene, found, known)
+    points = addon.scene.roles.points_of(sample_root)
+    if deleted:
+        bpy.data.objects.remove(points)
+    else:
+        points.data = points.data.copy()
+    panel.finish(60)
+    calibration = sample_root.image_to_3d.calibration
+    assert calibration.calibrated != deleted and len(calibration.known) == (0 if deleted else 1)
+    assert calibration.bend == pytest.approx(0 if deleted else 0.01)
+    assert (DELETED in str(panel.session.failure)) == deleted
+
+
 def test_the_last_result_is_shown_whatever_it_is_called(panel, addon, sample_root) -> None:
     bpy.context.view_layer.objects.active = None
     sample_root.name = "Another"
