@@ -17,20 +17,20 @@ from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import ImageTo3DError
-from image_to_3d.protocol import ConnectionLost, Event
-from image_to_3d.protocol.messages import DropScene
+from image_to_3d.protocol import ConnectionLost
 
 from .. import translations
-from ..backend.connection import Connection, RunningBackend, running_backend
+from ..backend.connection import RunningBackend, running_backend
 from ..runtime.objects import of
 from ..runtime.pump import Pump
 from ..scene import visible_splats
-from ..scene.resident_scenes import ResidentScenes, Upload
-from ..scene.visible_splats import SplatInstance
+from ..scene.resident_scenes import ResidentScenes
 from ..ui.reporting import redraw
 from . import notice
+from .hidden_point_clouds import HiddenPointClouds
 from .overlay import Painter, lens_of
-from .stream import RETRY_SECONDS, Stream, clock, view_of
+from .stream import Stream, clock, view_of
+from .uploads import Uploads
 from .view_transform import ViewTransform
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,6 @@ LOOK_SECONDS = 0.1
 """Between two looks at all else than pictures while some are on their way."""
 SETTINGS_SECONDS = 2.0
 """Between two looks at the settings of the backend, which takes longer than all else that a look does."""
-MAX_RETRY_SECONDS = 30.0
 SURFACE_BIAS = 0.006
 """Share of the depth by which the picture is drawn in front of a surface mesh of the same photo, which snapping needs."""
 
@@ -67,12 +66,8 @@ class LivePreview:
         self._painter = Painter()
         self._colours = ViewTransform()
         self._streams: dict[int, Stream] = {}  # by the address of their region
-        self._uploads: set[int] = set()  # data-blocks on their way to the backend
-        self._upload_failure: ImageTo3DError | None = None
-        self._next_upload = 0.0
-        self._upload_pause = RETRY_SECONDS
-        self._hiding: set[int] = set()  # addresses of spaces whose point clouds are hidden, on screen or not
-        self._known: set[int] = set()  # of all spaces there were when the first of them was hidden
+        self._uploads = Uploads(self._after_upload)
+        self._point_clouds = HiddenPointClouds()
         self._drawing_failure = ""
         self._find: RunningBackend | None = None
         self._next_look = self._next_settings = 0.0
@@ -93,12 +88,18 @@ class LivePreview:
         """By the address of their region."""
         return self._streams
 
+    @property
+    def uploading(self) -> bool:
+        """Whether points are on their way to the backend."""
+        return self._uploads.busy
+
     def turn_on(self) -> None:
         """Show pictures from now on; the backend is started if need be."""
         if self._on:
             return
         self._on = True
-        self._drawing_failure, self._upload_failure, self._next_upload = "", None, 0.0
+        self._drawing_failure = ""
+        self._uploads.begin()
         add = bpy.types.SpaceView3D.draw_handler_add
         self._handles = [
             add(self._draw, (), "WINDOW", "POST_VIEW"),
@@ -135,17 +136,11 @@ class LivePreview:
         for stream in self._streams.values():
             stream.close()
         self._streams.clear()
-        self.show_points()
+        self.show_point_clouds()
 
-    def show_points(self) -> None:
-        """Have Blender draw point clouds again wherever that was switched off here, in viewports split from those too."""
-        if not self._hiding:
-            return
-        for space in _spaces():
-            address = space.as_pointer()
-            if address in self._hiding or address not in self._known:
-                space.show_object_viewport_pointcloud = True
-        self._hiding.clear()
+    def show_point_clouds(self) -> None:
+        """Have Blender draw point clouds again wherever the preview stood for them."""
+        self._point_clouds.show()
 
     def pump(self) -> float | None:
         """Take what has come and ask for what is missing; never waits.
@@ -168,7 +163,7 @@ class LivePreview:
             stream.limit, stream.resolution.seconds = self.limit, 1 / self.pace
             stream.ask(now)
         waiting = [stream for stream in self._streams.values() if stream.waits(now) and not stream.lost]
-        if not waiting and not self._uploads:
+        if not waiting and not self._uploads.busy:
             self._next_look = now  # whoever wakes the timer has a reason
             return QUIET_SECONDS
         soonest = min((stream.expects(now) for stream in waiting), default=0.0)
@@ -186,8 +181,9 @@ class LivePreview:
         losses = [stream.take_loss() for stream in self._streams.values()]
         if any(losses):
             of(ResidentScenes).forget_all()
-        self._upload_missing(now)
-        self._hide_points(places)
+        views = [stream.view for stream in self._streams.values() if not stream.rests]
+        self._uploads.send_missing([view.visible for view in views if view is not None], now)
+        self._hide_point_clouds(places)
         if self._colours.pump():
             self._redraw_all()
 
@@ -195,7 +191,7 @@ class LivePreview:
         """Why a viewport does not show what it should."""
         if stream is not None and stream.failure is not None:
             return stream.failure
-        return self._upload_failure
+        return self._uploads.failure
 
     def _follow_settings(self, now: float) -> None:
         """Start anew when a person chose another backend."""
@@ -203,55 +199,13 @@ class LivePreview:
         try:
             find = running_backend(bpy.context)
         except ImageTo3DError as error:
-            find, self._upload_failure = None, error
+            find, self._uploads.failure = None, error
         if find != self._find:
             self._find = find
-            self._upload_failure, self._next_upload = None if find else self._upload_failure, 0.0
+            self._uploads.begin(None if find else self._uploads.failure)
             self.close_streams()
             of(ResidentScenes).forget_all()
             self._redraw_all()
-
-    # --- sending scenes -------------------------------------------------------------------------------------------------
-
-    def _upload_missing(self, now: float) -> None:
-        if now < self._next_upload:
-            return
-        resident = of(ResidentScenes)
-        for stream in self._streams.values():
-            for one in () if stream.view is None or stream.rests else stream.view.visible.instances:
-                if one.uid not in self._uploads and resident.current(one.uid) is None:
-                    self._upload(one, now)
-
-    def _upload(self, instance: SplatInstance, now: float) -> None:
-        try:
-            upload = of(ResidentScenes).read(instance)
-            of(Connection).submit(bpy.context, upload.make, lambda event: self._uploaded(upload, event))
-        except ImageTo3DError as error:
-            self._upload_failed(error, now)
-            return
-        self._uploads.add(instance.uid)
-
-    def _uploaded(self, upload: Upload, event: Event) -> None:
-        self._uploads.discard(upload.uid)
-        try:
-            if event.error is not None:
-                raise event.error
-            arrived = of(ResidentScenes).accept(upload, event.reply)
-        except ImageTo3DError as error:
-            self._upload_failed(error, clock())
-            return
-        self._upload_failure, self._upload_pause = None, RETRY_SECONDS
-        if arrived.replaced is not None:
-            of(Connection).submit(bpy.context, DropScene(arrived.replaced), lambda _: None)
-        self.wake()
-
-    def _upload_failed(self, error: ImageTo3DError, now: float) -> None:
-        self._upload_failure = error
-        self._next_upload = now + self._upload_pause
-        self._upload_pause = min(2 * self._upload_pause, MAX_RETRY_SECONDS)
-        self._redraw_all()
-
-    # --- drawing --------------------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
         """POST_VIEW of every 3D viewport."""
@@ -303,23 +257,22 @@ class LivePreview:
                 return n_("Waiting for the first picture…")
         return ""
 
-    def _hide_points(self, places: dict[int, Place]) -> None:
-        """Hide native point clouds in spaces whose picture stands for all of them; show them in the others."""
-        wanted: dict[int, tuple[bpy.types.SpaceView3D, bool]] = {}
+    def _hide_point_clouds(self, places: dict[int, Place]) -> None:
+        """Where the pictures stand for all native point clouds of a space, these are hidden."""
+        replaced: dict[int, tuple[bpy.types.SpaceView3D, bool]] = {}
         for address, stream in self._streams.items():
             space = places[address][0].spaces.active
             key = space.as_pointer()
-            replaces = stream.picture is not None and stream.view is not None and not stream.view.visible.refused
-            wanted[key] = space, replaces and wanted.get(key, (space, True))[1]
-        for key, (space, hide) in wanted.items():
-            if hide and key not in self._hiding and space.show_object_viewport_pointcloud and _only_ours(space):
-                if not self._hiding:
-                    self._known = {known.as_pointer() for known in _spaces()}
-                space.show_object_viewport_pointcloud = False
-                self._hiding.add(key)
-            elif not hide and key in self._hiding:
-                space.show_object_viewport_pointcloud = True
-                self._hiding.discard(key)
+            stands = stream.picture is not None and stream.view is not None and not stream.view.visible.refused
+            replaced[key] = space, stands and replaced.get(key, (space, True))[1]
+        for space, hide in replaced.values():
+            self._point_clouds.set(space, hide)
+
+    def _after_upload(self, failed: bool) -> None:
+        if failed:
+            self._redraw_all()
+        else:
+            self.wake()
 
     def _redraw_all(self) -> None:
         for _, region in _places():
@@ -335,13 +288,6 @@ def _bias(context: bpy.types.Context) -> float:
     return SURFACE_BIAS if shown else 0.0
 
 
-def _only_ours(space: bpy.types.SpaceView3D) -> bool:
-    """Whether every point cloud of the file is a photo's: others have no picture to stand for them."""
-    return all(
-        obj.image_to_3d.role == "POINTS" for obj in bpy.data.objects if obj.type == "POINTCLOUD" and obj.users_scene
-    )
-
-
 def _places() -> Iterator[Place]:
     """All regions of 3D viewports on screen, quad views included."""
     for window in bpy.context.window_manager.windows:
@@ -352,13 +298,6 @@ def _places() -> Iterator[Place]:
                         yield area, region
 
 
-def _spaces() -> Iterator[bpy.types.SpaceView3D]:
-    """All 3D viewports of the file: also of other workspaces, and those that another editor stands in place of."""
-    for screen in bpy.data.screens:
-        for area in screen.areas:
-            yield from (space for space in area.spaces if space.type == "VIEW_3D")
-
-
 @persistent
 def _before_load(*_: Any) -> None:
     of(LivePreview).close_streams()
@@ -366,7 +305,7 @@ def _before_load(*_: Any) -> None:
 
 @persistent
 def _before_save(*_: Any) -> None:
-    of(LivePreview).show_points()  # the file must not hold what is hidden only for the moment
+    of(LivePreview).show_point_clouds()  # the file must not hold what is hidden only for the moment
 
 
 @persistent

@@ -437,7 +437,7 @@ def test_points_come_back_in_viewports_that_are_off_screen(viewport, built, phot
     assert space == shown.spaces.active and all(s.show_object_viewport_pointcloud for s in spaces)
 
 
-def test_nothing_is_asked_for_while_nothing_moves(viewport, built, photo_view) -> None:
+def test_nothing_is_asked_for_while_nothing_moves(addon, viewport, built, photo_view) -> None:
     viewport.settle(*photo_view)
     sent = viewport.stream._frames._number
     for _ in range(5):
@@ -446,9 +446,12 @@ def test_nothing_is_asked_for_while_nothing_moves(viewport, built, photo_view) -
     assert viewport.stream._frames._number == sent
     built.root.location.z += 0.1  # levelling, calibration, animation: another pose, not another upload
     bpy.context.view_layer.update()
-    uploaded = viewport.live._uploads.copy()
+    resident = addon.runtime.objects.of(addon.scene.resident_scenes.ResidentScenes)
+    uid = built.points.data.session_uid
+    scene = resident.current(uid)
     viewport.settle(*photo_view)
-    assert viewport.stream._frames._number > sent and viewport.live._uploads == uploaded == set()
+    assert viewport.stream._frames._number > sent
+    assert resident.current(uid) == scene is not None and not viewport.live.uploading
 
 
 def test_points_deleted_while_pictures_stream(viewport, built, photo_view) -> None:

@@ -29,7 +29,7 @@ def settle(addon, seconds: float = 150.0) -> Iterator[float]:
     while True:
         now = addon.viewport.stream.clock()
         streams = list(live.streams.values())
-        if streams and all(s.picture is not None and not s.waits(now) for s in streams) and not live._uploads:
+        if streams and all(s.picture is not None and not s.waits(now) for s in streams) and not live.uploading:
             yield 0.3
             return
         if time.monotonic() > end:
