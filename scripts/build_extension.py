@@ -12,6 +12,7 @@ installs the same wheel, with the tested versions in ``constraints.txt``: add-on
 from __future__ import annotations
 
 import argparse
+import ast
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def build(platform: str, output_dir: Path, blender_python: Path | None = None) -
         blender_python: see the module's text.
     """
     manifest = (ADDON / "blender_manifest.toml").read_text("utf-8")
-    version = tomllib.loads(manifest)["version"]
+    version = project_version()
     output_dir.mkdir(parents=True, exist_ok=True)
     target = output_dir / f"image_to_3d-{version}-{platform}.zip"
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +95,7 @@ def build(platform: str, output_dir: Path, blender_python: Path | None = None) -
         shutil.copy(REPOSITORY / "scripts" / "constraints.txt", source / "constraints.txt")
         wheels = collect_wheels(platform, source / "wheels")
         listed = "".join(f'  "./wheels/{wheel.name}",\n' for wheel in wheels)
-        text = _before_tables(manifest, f'platforms = ["{platform}"]\nwheels = [\n{listed}]\n')
+        text = _before_tables(manifest, f'version = "{version}"\nplatforms = ["{platform}"]\nwheels = [\n{listed}]\n')
         (source / "blender_manifest.toml").write_text(text, "utf-8")
         check(source)
         temporary = Path(folder) / target.name
@@ -103,6 +104,14 @@ def build(platform: str, output_dir: Path, blender_python: Path | None = None) -
             blender_check(blender_python, temporary)
         shutil.move(temporary, target)
     return target
+
+
+def project_version() -> str:
+    """Of the package, where it stands once; read, not imported: this runs with any Python."""
+    for node in ast.parse((REPOSITORY / "backend" / "image_to_3d" / "__init__.py").read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__":
+            return str(ast.literal_eval(node.value))
+    raise SystemExit("image_to_3d/__init__.py names no version.")
 
 
 def _before_tables(manifest: str, lines: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.protocol.client import ConnectionLost, error_from_reply
-from image_to_3d.protocol.messages import ErrorReply, error_reply
+from image_to_3d.protocol.client import ConnectionLost
+from image_to_3d.protocol.errors import error_from_reply, error_reply
+from image_to_3d.protocol.messages import ErrorReply
 from image_to_3d.words import TABLE, render
 from paths import REPOSITORY
 

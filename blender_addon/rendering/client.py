@@ -16,7 +16,8 @@ from bpy.app.translations import pgettext_n as n_
 from image_to_3d.core import Camera, Cancelled, ErrorCode, ImageTo3DError
 from image_to_3d.protocol import Client, ConnectionLost, Endpoint
 from image_to_3d.protocol.cameras import camera_message
-from image_to_3d.protocol.client import error_from_reply, frames_endpoint
+from image_to_3d.protocol.client import frames_endpoint
+from image_to_3d.protocol.errors import error_from_reply
 from image_to_3d.protocol.messages import (
     ErrorReply,
     LinearFrame,

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .. import __version__, words
+from .. import __version__
 from ..core.errors import ErrorCode, ImageTo3DError
 from .endpoint import Endpoint, published
+from .errors import error_from_reply
 from .keys import KeyPair, load_or_create
 from .mapped_files import map_file
 from .messages import Accepted, Cancel, ErrorReply, Hello, Message, Predict, ProgressReport, Welcome
@@ -59,17 +60,6 @@ def configure(socket: zmq.Socket[bytes], endpoint: Endpoint, keys: KeyPair) -> N
 def is_interim(reply: Message, is_job: bool) -> bool:
     """True if more replies to the same request follow."""
     return isinstance(reply, ProgressReport) or (is_job and isinstance(reply, Accepted))
-
-
-def error_from_reply(reply: ErrorReply) -> ImageTo3DError:
-    """The exception that an ``error`` reply stands for; one whose key is not known here keeps the words of the other side."""
-    try:
-        code = ErrorCode(reply.code)
-    except ValueError:
-        code = ErrorCode.INTERNAL
-    if reply.key in words.TABLE:
-        return ImageTo3DError(code, reply.key, **(reply.values or {}))
-    return ImageTo3DError(code, "plain", message=reply.message, hint=reply.hint)
 
 
 class Client:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from .client import JOB, Client, ConnectionLost, error_from_reply, is_interim
+from .client import JOB, Client, ConnectionLost, is_interim
 from .endpoint import Endpoint
+from .errors import error_from_reply
 from .messages import Cancel, ErrorReply, Message, UploadScene, Welcome
 from .wire import WireError
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from .bandwidth import Bandwidth
-from .client import Client, ConnectionLost, error_from_reply, frames_endpoint
+from .client import Client, ConnectionLost, frames_endpoint
 from .client_thread import WakeUp
 from .endpoint import Endpoint
+from .errors import error_from_reply
 from .messages import CodedFrame, ErrorReply, Frame, Message, Render
 from .schema import SchemaError
 from .wire import WireError

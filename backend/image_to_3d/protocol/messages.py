@@ -11,13 +11,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..core import GaussianCloud, Grid, ImageTo3DError, Intrinsics, Provenance
+from ..core import GaussianCloud, Grid, Intrinsics, Provenance
 from ..core.cloud.gaussians import CARRIED_DETAILS
 from ..core.imaging import frame_codec
 from . import arrays
+from .parts import Camera as Camera
+from .parts import EngineState as EngineState
+from .parts import Focal as Focal
+from .parts import Instance as Instance
 from .schema import JsonObject, SchemaError
 
 PROTOCOL_VERSION = 2
+SCHEMA_FINGERPRINT = "41c64643806ef67d"
+"""Of all messages below: another schema needs another version, see ``tests/rules/test_versions.py``."""
 
 REQUESTS: dict[str, type[Message]] = {}
 REPLIES: dict[str, type[Message]] = {}
@@ -38,83 +44,6 @@ def _request(cls: type[Message]) -> Any:
 def _reply(cls: type[Message]) -> Any:
     REPLIES[cls.TYPE] = cls
     return cls
-
-
-# --- parts of messages -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class EngineState:
-    """An engine as the panel shows it.
-
-    Attributes:
-        state: ``ready``, or why it is not.
-        note: one sentence on what to do, empty if ready.
-        terms, terms_url: of the weights, in our words, and the text that binds; empty where there are none to fetch.
-        needs_consent: the weights are only used by those who accepted the terms.
-        download_bytes: size of the weights, roughly.
-        title: in menus, of a client that does not know the engine.
-        rights: what the licence means for a person, one line.
-    """
-
-    name: str
-    summary: str
-    metric: bool
-    licence: str
-    needs_depth: bool
-    state: Literal["ready", "weights_missing", "licence_not_accepted", "unavailable"]
-    note: str = ""
-    terms: str = ""
-    terms_url: str = ""
-    needs_consent: bool = False
-    download_bytes: int = 0
-    title: str = ""
-    rights: str = ""
-
-
-@dataclass(frozen=True)
-class Focal:
-    """A focal length and its source, see :class:`~image_to_3d.core.FocalLength`."""
-
-    px: float
-    mm35: float
-    source: Literal["exif35", "exif", "user", "assumed"]
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A resident scene in a picture.
-
-    Attributes:
-        scene: id given by ``result`` or ``accepted``.
-        object_to_world: 16 numbers, row-major; rotation, uniform scale and translation in the OpenCV frame.
-    """
-
-    scene: str
-    object_to_world: list[float]
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A camera in the OpenCV frame.
-
-    Attributes:
-        width, height: pixels.
-        intrinsics: fx, fy, cx, cy in pixels; fx and fy are ignored where ``orthographic_width_m`` is given.
-        world_to_camera: 16 numbers, row-major.
-        orthographic_width_m: width of the picture in metres, or None for a perspective camera.
-        orthographic_height_m: its height where the pixels of an orthographic camera are not square.
-        near, far: Gaussians whose centre is nearer or farther along the camera's z are left out, metres; None: 1 cm, no limit.
-    """
-
-    width: int
-    height: int
-    intrinsics: list[float]
-    world_to_camera: list[float]
-    orthographic_width_m: float | None = None
-    orthographic_height_m: float | None = None
-    near: float | None = None
-    far: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -501,11 +430,6 @@ class ErrorReply(Message):
     hint: str = ""
     key: str = ""
     values: JsonObject | None = None
-
-
-def error_reply(error: ImageTo3DError) -> ErrorReply:
-    """An error as a message."""
-    return ErrorReply(error.code.value, error.message, error.hint, error.key, error.values)
 
 
 def bytes_blob(data: bytes) -> Any:

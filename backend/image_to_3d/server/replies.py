@@ -10,7 +10,8 @@ from typing import Any
 import zmq
 
 from ..core.errors import ErrorCode, ImageTo3DError
-from ..protocol.messages import Message, error_reply
+from ..protocol.errors import error_reply
+from ..protocol.messages import Message
 from ..protocol.wire import encode, frames_from_file, point_to_file
 from .shared_folder import SharedFolder
 

@@ -11,7 +11,8 @@ import psutil
 from ...core.errors import Cancelled, ErrorCode, ImageTo3DError, is_out_of_memory
 from ...engines.base import EngineOptions
 from ...engines.pool import EnginePool
-from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport, error_reply
+from ...protocol.errors import error_reply
+from ...protocol.messages import ErrorReply, Message, Predict, ProgressReport
 from ...protocol.wire import decode_request, encode
 from ..prediction import predict
 from .channel import MessageKind, number, split_key

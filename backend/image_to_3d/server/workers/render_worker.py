@@ -16,7 +16,8 @@ from ...core import Camera, GaussianCloud, Intrinsics
 from ...core.errors import ErrorCode, ImageTo3DError, is_out_of_memory
 from ...core.imaging import frame_codec
 from ...protocol.cameras import camera_of, matrix
-from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, Frame, LinearFrame, Message, Render, error_reply
+from ...protocol.errors import error_reply
+from ...protocol.messages import REPLIES, CloudMessage, CodedFrame, Frame, LinearFrame, Message, Render
 from ...protocol.schema import SchemaError
 from ...protocol.wire import decode_reply, decode_request, point_to_file
 from ...render import Instance, Renderer, RenderSettings

@@ -16,8 +16,9 @@ from typing import Any
 import msgpack
 
 from ...core.errors import ErrorCode, ImageTo3DError
+from ...protocol.errors import error_reply
 from ...protocol.mapped_files import map_file, write_blobs
-from ...protocol.messages import ErrorReply, Message, error_reply
+from ...protocol.messages import ErrorReply, Message
 from ...protocol.wire import encode
 from ..shared_folder import no_room
 from . import channel
