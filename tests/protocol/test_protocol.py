@@ -17,11 +17,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from image_to_3d.core.errors import ErrorCode
+from image_to_3d.core.errors import ErrorCode, ImageTo3DError
 from image_to_3d.protocol import messages as m
 from image_to_3d.protocol.arrays import PHOTO_BYTES
+from image_to_3d.protocol.errors import error_reply
 from image_to_3d.protocol.schema import ArraySpec, SchemaError, array_fields, field_types
-from image_to_3d.protocol.wire import MAX_BLOBS, MAX_HEADER_BYTES, WireError, decode_reply, decode_request, encode
+from image_to_3d.protocol.wire import (
+    MAX_BLOBS,
+    MAX_HEADER_BYTES,
+    IncompatibleVersion,
+    WireError,
+    decode_reply,
+    decode_request,
+    encode,
+)
 
 ALL = {**m.REQUESTS, **m.REPLIES}
 NAMES = sorted(ALL)
@@ -341,6 +350,13 @@ def test_errors_are_understood_across_protocol_versions() -> None:
     sent = m.ErrorReply("incompatible_version", "The other side speaks another version.", "Update.")
     message_id, received = decode_reply(on_the_wire(encode(sent, 3, version=99)))
     assert message_id == 3 and same(received, sent)
+
+
+def test_a_refusal_has_the_fields_of_the_first_version_and_no_others() -> None:
+    header, *_ = encode(error_reply(IncompatibleVersion(1)), 3)
+    assert set(msgpack.unpackb(header)["f"]) == {"code", "message", "hint"}
+    header, *_ = encode(error_reply(ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=64)), 3)
+    assert msgpack.unpackb(header)["f"]["values"] == {"count": 64}
 
 
 def test_a_cloud_whose_arrays_do_not_fit_together_is_refused() -> None:

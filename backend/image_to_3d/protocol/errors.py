@@ -8,7 +8,9 @@ from .messages import ErrorReply
 
 
 def error_reply(error: ImageTo3DError) -> ErrorReply:
-    """An error as a message."""
+    """An error as a message. A refusal to speak goes to peers of other versions: it has nothing but what every version knows."""
+    if error.code is ErrorCode.INCOMPATIBLE_VERSION:
+        return ErrorReply(error.code.value, error.message, error.hint)
     return ErrorReply(error.code.value, error.message, error.hint, error.key, error.values)
 
 

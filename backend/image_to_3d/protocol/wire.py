@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import ErrorCode, ImageTo3DError
 from .mapped_files import is_name, layout
-from .messages import PROTOCOL_VERSION, REPLIES, REQUESTS, Message
+from .messages import PROTOCOL_VERSION, REPLIES, REQUESTS, ErrorReply, Message
 from .schema import SchemaError, array_fields, build, to_plain
 
 MAX_HEADER_BYTES = 1_000_000
@@ -65,6 +65,8 @@ class IncompatibleVersion(WireError):  # noqa: N818 - a state rather than a mist
 def encode(message: Message, message_id: int, version: int = PROTOCOL_VERSION) -> list[Any]:
     """Frames of a message; arrays are passed on as memory views, not copied."""
     fields = to_plain(message)
+    if isinstance(message, ErrorReply):  # peers of version 1 refuse a message with fields that they do not know
+        fields = {name: value for name, value in fields.items() if value or name in ("code", "message", "hint")}
     descriptions, blobs = [], []
     cls: Any = type(message)
     for name, (spec, _) in array_fields(cls).items():
