@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from hostile_photos import CONTAINERS, heif, heif_files, tiff, tiff_structures
 from image_to_3d.core.imaging.photo_header import PhotoHead, Upright, read_head
 from image_to_3d.io.photo import decode_photo
 from image_to_3d.io.photo_header import photo_head
@@ -101,14 +105,26 @@ def test_other_files_say_nothing(data: bytes) -> None:
     assert read_head(data) == PhotoHead() and PhotoHead().focal is None
 
 
+def in_order(head: PhotoHead) -> PhotoHead:
+    """What a panel computes with a head can be computed."""
+    assert (head.width > 0) == (head.height > 0)
+    assert min(head.width, head.height) >= 0 and max(head.width, head.height) < 2**32
+    assert head.upright in {Upright(m, t) for m in (False, True) for t in range(4)}
+    for millimetres in (head.mm35, head.mm):
+        assert millimetres is None or math.isfinite(millimetres)
+    assert (head.focal is not None) == (head.width > 0)
+    assert head.focal is None or 0 < head.focal.px < math.inf
+    return head
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_truncation_and_damage_are_harmless(kind: str) -> None:
     data = picture(kind, {0x0112: 6}, {0xA405: 26})
 
     @given(st.integers(0, min(len(data), 1500)), st.integers(0, 255), st.integers(0, len(data)))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def damaged(at: int, value: int, size: int) -> None:
-        read_head((data[:at] + bytes([value]) + data[at + 1 :])[:size])
+        in_order(read_head((data[:at] + bytes([value]) + data[at + 1 :])[:size]))
 
     damaged()
 
@@ -117,9 +133,58 @@ def test_truncation_and_damage_are_harmless(kind: str) -> None:
     st.sampled_from([b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF0000WEBP", b"II*\0", b"MM\0*", b"\0\0\0\x0cftypheic"]),
     st.binary(),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_nonsense_behind_a_signature_is_harmless(signature: bytes, rest: bytes) -> None:
-    read_head(signature + rest)
+    in_order(read_head(signature + rest))
+
+
+@given(st.data())
+@settings(max_examples=600, deadline=None)
+def test_a_well_formed_directory_may_say_anything(data: st.DataObject) -> None:
+    tiff = data.draw(tiff_structures())
+    container = data.draw(st.sampled_from(list(CONTAINERS)))
+    in_order(read_head(CONTAINERS[container](tiff)))
+
+
+@given(heif_files())
+@settings(max_examples=600, deadline=None)
+def test_well_formed_boxes_may_say_anything(data: bytes) -> None:
+    in_order(read_head(data))
+
+
+ORDINARY = tiff("<", {0x0112: (3, 1, 6), 0x920A: (11, 1, 4.25)}, {0xA405: (3, 1, 26)})
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_the_containers_of_these_tests_are_read(container: str) -> None:
+    head = read_head(CONTAINERS[container](ORDINARY))
+    assert head.mm35 == 26
+    assert head.upright == Upright(False, 0 if container == "HEIC" else 1)
+    assert (head.width > 0) == (container != "TIFF")
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    ("kind", "place"), [(9, -5), (8, -1), (12, -1e300), (12, 1e300), (4, 8), (4, 0), (4, 2**32 - 1)]
+)
+def test_an_exif_directory_nowhere_is_left_out(container: str, kind: int, place: float) -> None:
+    """Also one that is the first directory again, or that begins in the header."""
+    head = read_head(CONTAINERS[container](tiff("<", {0x8769: (kind, 1, place), 0x920A: (11, 1, 4.25)})))
+    assert (head.mm35, head.mm) == (None, 4.25)
+
+
+@pytest.mark.parametrize("side", [-48, 0, 1e300])
+def test_a_size_that_is_none_is_unknown(side: float) -> None:
+    head = read_head(tiff(">", {0x0100: (12, 1, side), 0x0101: (3, 1, 32)}))
+    assert head == PhotoHead()
+
+
+def test_boxes_that_promise_endless_extents_cost_no_time() -> None:
+    """Ten thousand items of 65535 extents of no bytes."""
+    items = struct.pack(">HHH", 7, 0, 65535) * 10_000
+    begin = time.process_time()
+    assert read_head(heif(ORDINARY, place=struct.pack(">IHH", 0, 0, 10_000) + items)).mm35 is None
+    assert time.process_time() - begin < 5
 
 
 def test_files_are_mapped(sample: Path, tmp_path: Path) -> None:

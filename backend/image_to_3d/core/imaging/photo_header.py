@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..cameras.intrinsics import FocalLength, focal_from_exif
 
 Data = bytes | mmap.mmap
+_T = TypeVar("_T")
 
 _WIDTH, _HEIGHT, _ORIENTATION, _EXIF_IFD = 0x0100, 0x0101, 0x0112, 0x8769
 _FOCAL_LENGTH, _FOCAL_LENGTH_35MM = 0x920A, 0xA405
@@ -24,6 +26,12 @@ _NUMBERS = {1: "B", 3: "H", 4: "I", 5: "II", 8: "h", 9: "i", 10: "ii", 11: "f", 
 
 _MOST_PARTS = 10_000
 """Segments, chunks, boxes or tags that are looked at: damaged files may promise billions."""
+
+_SMALLEST, _LARGEST = 1e-12, 2**32 - 1
+"""Between them are all sizes and lengths; others, which 64-bit floats can hold, would overflow or vanish in a focal length."""
+
+_DAMAGE = (LookupError, ArithmeticError, ValueError, struct.error)
+"""What reading a number at a place that is none, or counting with an absurd one, raises."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class _Found:
 
 
 def read_head(data: Data) -> PhotoHead:
-    """The head of a photo; all unknown for other files, damaged parts left out.
+    """The head of a photo; all unknown for other files, damaged parts left out. Raises nothing, whatever the bytes.
 
     Args:
         data: the file, or as much of its beginning as there is. A memory map reads only what is looked at.
@@ -103,12 +111,21 @@ def read_head(data: Data) -> PhotoHead:
         (b"ftyp", 4, _heif),
     ):
         if data[at : at + len(signature)] == signature:
-            found = reader(data)
-    tags = _tags(found.exif) if len(found.exif) else {}
+            found = _unless_damaged(reader, data, _Found())
+    tags: dict[int, float] = _unless_damaged(_tags, found.exif, {}) if len(found.exif) else {}
     orientation = 1 if found.turned else tags.get(_ORIENTATION)
     upright = _UPRIGHT.get(int(orientation or 1), _UPRIGHT[1])
     size = (found.width, found.height) if upright.quarter_turns % 2 == 0 else (found.height, found.width)
+    if not all(0 < side <= _LARGEST for side in size):
+        size = (0, 0)
     return PhotoHead(*size, upright, tags.get(_FOCAL_LENGTH_35MM), tags.get(_FOCAL_LENGTH))
+
+
+def _unless_damaged(read: Callable[[Data], _T], data: Data, otherwise: _T) -> _T:
+    try:
+        return read(data)
+    except _DAMAGE:
+        return otherwise
 
 
 def _jpeg(data: Data) -> _Found:
@@ -186,7 +203,7 @@ def _tags(tiff: Data) -> dict[int, float]:
 
 def _directory(tiff: Data, order: str, start: int) -> dict[int, float]:
     found: dict[int, float] = {}
-    if start + 2 > len(tiff):
+    if not 0 <= start <= len(tiff) - 2:  # the place of the Exif directory may be of a signed type
         return found
     for i in range(struct.unpack_from(order + "H", tiff, start)[0]):
         at = start + 2 + 12 * i
@@ -202,7 +219,7 @@ def _directory(tiff: Data, order: str, start: int) -> dict[int, float]:
             continue
         value, *divisor = struct.unpack_from(form, tiff, at)
         number = value / divisor[0] if divisor and divisor[0] else math.nan if divisor else value
-        if math.isfinite(number):
+        if number == 0 or _SMALLEST <= abs(number) <= _LARGEST:  # not nan either
             found.setdefault(tag, number)
     return found
 
@@ -239,11 +256,11 @@ def _heif(data: Data) -> _Found:
     boxes = {box.kind: box for box in _boxes(data, meta.start + 4, meta.end)}
     try:
         width, height = _heif_size(data, boxes)
-    except (KeyError, IndexError, struct.error):
+    except _DAMAGE:
         width, height = 0, 0
     try:
         exif = _heif_exif(data, boxes)
-    except (KeyError, IndexError, struct.error):
+    except _DAMAGE:
         exif = b""
     return _Found(width, height, exif, turned=True)
 
@@ -320,6 +337,8 @@ def _heif_place(data: Data, at: int, wanted: int) -> tuple[int, int] | None:
     def take(size: int) -> int:
         nonlocal at
         at += size
+        if at > len(data):
+            raise IndexError("the box goes on behind the end of the file")
         return int.from_bytes(data[at - size : at], "big")
 
     version = take(4) >> 24
@@ -332,9 +351,11 @@ def _heif_place(data: Data, at: int, wanted: int) -> tuple[int, int] | None:
         take(2)  # the file itself
         base = take(base_size)
         extents = take(2)
-        for i in range(min(extents, _MOST_PARTS)):
+        for _ in range(
+            extents if index_size + offset_size + length_size else min(extents, 1)
+        ):  # those of no bytes are alike
             take(index_size)
             offset, length = take(offset_size), take(length_size)
-            if item == wanted and i == 0:
+            if item == wanted:  # the first extent
                 return (base + offset, length) if method == 0 else None
     return None
