@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -273,11 +274,9 @@ def _last_words() -> str:
 
 def _start(command: list[str], idle_minutes: int) -> subprocess.Popen[bytes]:
     """Start the backend so that it outlives Blender: several Blenders use one, and loading a network again is slow."""
-    detached = (
-        {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-        if os.name == "nt"
-        else {"start_new_session": True}
-    )
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         with _output_path().open("wb") as output:
             return subprocess.Popen(

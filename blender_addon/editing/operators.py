@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
@@ -23,6 +23,9 @@ from ..scene.active import shown_root
 
 class Edits:
     """Operators on the points of the selected photo."""
+
+    if TYPE_CHECKING:  # what the operator brings
+        poll_message_set: Any
 
     bl_options = {"REGISTER", "UNDO"}
 

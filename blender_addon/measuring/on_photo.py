@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -19,6 +20,9 @@ from .analysis import Analysis
 
 class OnPhoto:
     """Mix-in of operators that measure a photo; what they make comes later, with an undo step of its own."""
+
+    if TYPE_CHECKING:  # what the operator brings
+        poll_message_set: Any
 
     bl_options = {"REGISTER"}
 

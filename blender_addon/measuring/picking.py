@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import gpu
@@ -51,6 +51,12 @@ class PicksPoints(ViewportTool):
     Scripts give them; with the mouse they are clicked, Esc gives up. The operator has ``points``, a float vector of
     3 · ``POINTS`` world coordinates, and ``execute``.
     """
+
+    if TYPE_CHECKING:  # what the operator brings
+        properties: Any
+        points: Any
+        report: Any
+        execute: Any
 
     POINTS = 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import bpy
 import gpu
 import numpy as np
@@ -29,6 +31,11 @@ class SelectsRegion(ViewportTool):
 
     The operator has ``by``, of which ``BOX`` and ``LASSO`` are drawn, ``outline``, which takes what was drawn, and ``execute``.
     """
+
+    if TYPE_CHECKING:  # what the operator brings
+        by: str
+        outline: str
+        execute: Any
 
     DRAGS = True
 

@@ -50,7 +50,11 @@ class StoredPoints:
     def cloud(self) -> GaussianCloud:
         """The Gaussians, OpenCV frame, metres of the engine. Needs :func:`read` with ``everything``."""
         return blender_points.to_cloud(
-            *(self.columns[name] for name in ("position", "scale", "rotation", pointcloud.COLOUR, "opacity")),
+            self.columns["position"],
+            self.columns["scale"],
+            self.columns["rotation"],
+            self.columns[pointcloud.COLOUR],
+            self.columns["opacity"],
             _IDENTITY,
             self.metres_per_unit,
             self.picture,

@@ -11,6 +11,7 @@ from bpy.app.translations import pgettext_n as n_
 
 from image_to_3d.core import FocalLength, Intrinsics
 from image_to_3d.core.cameras.intrinsics import focal_from_fov, focal_from_mm35
+from image_to_3d.core.imaging.photo_header import PhotoHead
 from image_to_3d.file_kinds import PHOTOS, kind_of
 
 from ..scene.properties import Recipe
@@ -141,7 +142,7 @@ def _facts(recipe: Recipe) -> info.PhotoFacts | None:
     return info.of_path(Path(bpy.path.abspath(recipe.photo_path))) if recipe.photo_path else None
 
 
-def _chosen(recipe: Recipe, head: info.PhotoHead) -> FocalLength:
+def _chosen(recipe: Recipe, head: PhotoHead) -> FocalLength:
     """The focal length that the recipe and the photo give together."""
     if recipe.focal == "MM35":
         return focal_from_mm35(recipe.mm35, head.width, head.height, "user")

@@ -214,7 +214,7 @@ def _in_picture(root: bpy.types.Object, points: bpy.types.Object) -> tuple[np.nd
     camera = _photo_camera(root.image_to_3d.outcome)
     positions = points_to_opencv(pointcloud.read(points, "position"))
     positions[:, 2] = np.maximum(positions[:, 2], _NEAREST)
-    places = camera.project(positions) / np.float32((camera.width, camera.height))
+    places = camera.project(positions) / np.array((camera.width, camera.height), np.float32)
     return places.astype(np.float32), positions[:, 2]
 
 
@@ -343,7 +343,7 @@ def _count(obj: bpy.types.Object) -> int:
 
 
 def _read(obj: bpy.types.Object, name: str, kind: type) -> np.ndarray:
-    values = np.zeros(_count(obj), kind)
+    values: np.ndarray = np.zeros(_count(obj), kind)
     if name in obj.data.attributes:
         obj.data.attributes[name].data.foreach_get("value", values)
     return values

@@ -46,7 +46,9 @@ class PhotoResult:
         """Of the photo; None for a file that names no camera."""
         if self.result.intrinsics is None or self.result.image_size is None:
             return None
-        return Intrinsics(*self.result.intrinsics, *self.result.image_size)
+        fx, fy, cx, cy = self.result.intrinsics
+        width, height = self.result.image_size
+        return Intrinsics(fx, fy, cx, cy, width, height)
 
 
 def from_cloud(

@@ -199,7 +199,7 @@ def read(obj: bpy.types.Object, name: str) -> np.ndarray:
 
 def _values(attribute: bpy.types.Attribute) -> np.ndarray:
     kind = _KINDS[attribute.data_type]
-    flat = np.empty(len(attribute.data) * kind.width, kind.dtype)
+    flat: np.ndarray = np.empty(len(attribute.data) * kind.width, kind.dtype)
     attribute.data.foreach_get(kind.field, flat)
     return flat.reshape(-1, kind.width)
 

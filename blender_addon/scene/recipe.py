@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import bpy
 
@@ -54,7 +54,7 @@ def values(recipe: Recipe) -> RecipeValues:
     return RecipeValues(**{key: _name(value) for key, value in found.items()})
 
 
-def _name(value: object) -> object:
+def _name(value: object) -> Any:
     if value is None:
         return ""
     return value.name if isinstance(value, bpy.types.ID) else value

@@ -34,7 +34,8 @@ def words_of(failure: Exception) -> tuple[str, str]:
     templates = getattr(failure, "templates", None)  # of the installer, which runs without the package too
     if templates is None:
         return str(failure), ""
-    values = {name: sentence(value) if isinstance(value, str) else value for name, value in failure.values.items()}
+    said = getattr(failure, "values", {})
+    values = {name: sentence(value) if isinstance(value, str) else value for name, value in said.items()}
     message, hint = (sentence(template).format(**values) for template in templates)
     return message, hint
 

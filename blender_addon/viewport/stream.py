@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import bpy
 import numpy as np
@@ -55,7 +56,7 @@ class View:
     key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        parts: list[NDArray] = [self.lens.projection, self.lens.view, np.array([*self.size, self.metres_per_unit])]
+        parts: list[NDArray[Any]] = [self.lens.projection, self.lens.view, np.array([*self.size, self.metres_per_unit])]
         for one in self.visible.instances:
             parts += [np.array([one.uid], np.int64), one.object_to_world]
         object.__setattr__(self, "key", b"".join(part.tobytes() for part in parts))

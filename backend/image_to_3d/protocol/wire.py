@@ -66,7 +66,11 @@ def encode(message: Message, message_id: int, version: int = PROTOCOL_VERSION) -
     """Frames of a message; arrays are passed on as memory views, not copied."""
     fields = to_plain(message)
     if isinstance(message, ErrorReply):  # peers of version 1 refuse a message with fields that they do not know
-        fields = {name: value for name, value in fields.items() if value not in ("", None) or name in ("code", "message", "hint")}
+        fields = {
+            name: value
+            for name, value in fields.items()
+            if value not in ("", None) or name in ("code", "message", "hint")
+        }
     descriptions, blobs = [], []
     cls: Any = type(message)
     for name, (spec, _) in array_fields(cls).items():

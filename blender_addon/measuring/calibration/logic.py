@@ -14,7 +14,14 @@ from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.lengths.anchors import anchor
 from image_to_3d.core.lengths.calibration import Scale
 from image_to_3d.core.lengths.known_lengths import Solution
-from image_to_3d.core.lengths.reapply import AnchoredLength, Reapplied, level_as_requested, shift_cloud, solve_on
+from image_to_3d.core.lengths.reapply import (
+    AnchoredLength,
+    LevelRequest,
+    Reapplied,
+    level_as_requested,
+    shift_cloud,
+    solve_on,
+)
 from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
@@ -131,8 +138,11 @@ def calibrate(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, k
     def shifted(root: bpy.types.Object, scene: bpy.types.Scene, shape: _Shape) -> None:
         points = roles.points_of(root)
         if points is None or points.data.session_uid != points_uid:  # made anew meanwhile: with the new points then
-            again = analysis.resumed(scene, root, lambda *now: calibrate(*now, known))
-            analysis.request(root, again)
+
+            def again(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
+                calibrate(root, scene, found, known)
+
+            analysis.request(root, analysis.resumed(scene, root, again))
             return
         build.reshape(scene, root, shape.points, shape.kept, solution.inverse_depth_shift)
         root.image_to_3d.calibration.bend += solution.inverse_depth_shift
@@ -149,7 +159,7 @@ class _Shape:
     levelling: Levelling | None
 
 
-def _shift(stored: stored_cloud.StoredPoints, solution: Solution, request: levelling.LevelRequest | None) -> _Shape:
+def _shift(stored: stored_cloud.StoredPoints, solution: Solution, request: LevelRequest | None) -> _Shape:
     """Everything about another shape that costs time. Background thread."""
     before = stored.cloud()
     after = shift_cloud(before, solution.inverse_depth_shift)

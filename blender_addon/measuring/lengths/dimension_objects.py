@@ -93,7 +93,7 @@ def put(root: bpy.types.Object, scene: bpy.types.Scene, dimension: Dimension, sc
     stored.anchored = len(dimension.anchors) == 2
     for slot, anchor in zip((stored.start, stored.end), dimension.anchors, strict=False):
         anchors.set_anchor(slot, anchor)
-    facing = np.zeros(3) if dimension.facing is None else points_to_blender(dimension.facing)
+    facing = np.zeros(3) if dimension.facing is None else np.asarray(points_to_blender(dimension.facing), np.float64)
     stored.facing = facing
     _draw(obj, root, points_to_blender(dimension.ends) / root.image_to_3d.outcome.metres_per_unit, facing)
     label(obj, root, scene, scale)
@@ -208,9 +208,10 @@ def _draw(obj: bpy.types.Object, root: bpy.types.Object, points: Float64, facing
     obj.data.update()
     obj.image_to_3d.dimension.placed = _vertices(obj)
     faces = bool(np.any(facing))
-    size = text_height(*points, _EYE)
+    start, end = points
+    size = text_height(start, end, _EYE)
     offset = _CLEAR * size * facing if faces else None
-    figure = dimension_figure(*points, _EYE, _UP, offset, size, facing if faces else None)
+    figure = dimension_figure(start, end, _EYE, _UP, offset, size, facing if faces else None)
     _figure(obj, figure, middle)
     _text(obj, figure, middle)
 

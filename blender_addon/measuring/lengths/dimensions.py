@@ -8,7 +8,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from image_to_3d.core import ErrorCode, ImageTo3DError
-from image_to_3d.core.lengths.anchors import anchor
+from image_to_3d.core.lengths.anchors import Anchor, anchor
 from image_to_3d.core.lengths.measuring import common_normal, distance, point_near
 from image_to_3d.core.surfaces.levelling import Gravity
 from image_to_3d.core.surfaces.room import RoomReport, main_walls, room_report
@@ -63,14 +63,14 @@ def remeasure(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -
             continue
         if not stored.anchored:
             continue
-        places = tuple(anchors.get_anchor(end) for end in (stored.start, stored.end))
+        kept = tuple(anchors.get_anchor(end) for end in (stored.start, stored.end))
         try:
-            a, b = (place.on(found.grid) for place in places)
+            a, b = (place.on(found.grid) for place in kept)
         except ImageTo3DError:
             continue
         ends = np.stack([a.position, b.position])
         facing = common_normal(a.normal, b.normal, ends)
-        dimension = Dimension("LENGTH", ends, distance(a, b)[1], stored.rank, facing=facing, anchors=places)
+        dimension = Dimension("LENGTH", ends, distance(a, b)[1], stored.rank, facing=facing, anchors=kept)
         dimension_objects.put(root, scene, dimension, scale)
     refresh(root, scene)
 
@@ -127,7 +127,8 @@ def measure_length(
     ends = stored_cloud.to_camera_frame(root, places)
     if not float(np.linalg.norm(ends[1] - ends[0])) > 1e-6:
         raise ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.length_without_extent")
-    facing, kept, sd = None, (), 0.0
+    kept: tuple[Anchor, ...] = ()
+    facing, sd = None, 0.0
     try:
         a, b = (point_near(found.grid, end) for end in ends)
         kept = (anchor(found.grid, ends[0]), anchor(found.grid, ends[1]))

@@ -27,7 +27,9 @@ def entry_region(entry: PlaneEntry, grid: SurfaceGrid) -> Region:
 def cells_of(entry: PlaneEntry, grid: SurfaceGrid) -> NDArray[np.bool_]:
     """The marked cells (rows, cols) of a plane."""
     region = entry_region(entry, grid)
-    return region if region.dtype == bool else polygon_mask(region, grid)
+    if region.dtype == bool:
+        return region.astype(bool, copy=False)
+    return polygon_mask(region.astype(np.float64, copy=False), grid)
 
 
 def selected_vertices(root: bpy.types.Object) -> NDArray[np.float64] | None:

@@ -51,7 +51,7 @@ def add(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis, region:
     ]
     entry.name = f"Plane {max(numbers, default=0) + 1}"
     if region.dtype == bool:
-        entry.cells = runs_of_mask(region)
+        entry.cells = runs_of_mask(region.astype(bool, copy=False))
     else:
         for corner in region:
             entry.outline.add().uv = corner
@@ -115,8 +115,10 @@ def _report(
     except ImageTo3DError:  # nobody knows what is level: area and flatness are reported all the same
         gravity = None
     up, up_sd = (None, 0.0) if gravity is None else (gravity.up, gravity.sd_deg)
-    work = report_region if region.dtype == bool else report_plane
-    return work(found.grid, region, scale_of_photo(root, scene), up, up_sd), gravity
+    scale = scale_of_photo(root, scene)
+    if region.dtype == bool:
+        return report_region(found.grid, region.astype(bool, copy=False), scale, up, up_sd), gravity
+    return report_plane(found.grid, region.astype(np.float64, copy=False), scale, up, up_sd), gravity
 
 
 def _fill(

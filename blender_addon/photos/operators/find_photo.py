@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
@@ -23,6 +24,9 @@ class IMAGE_TO_3D_OT_find_photo(bpy.types.Operator, ImportHelper):
     bl_idname = "image_to_3d.find_photo"
     bl_label = "Find Photo"
     bl_options = {"REGISTER", "UNDO"}
+
+    if TYPE_CHECKING:  # of ImportHelper
+        filepath: str
 
     root: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     depth: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
