@@ -404,7 +404,7 @@ def test_a_damaged_address_file_means_no_backend(own_home: Path, text: str) -> N
 
 def test_it_leaves_when_nobody_needs_it_and_not_before(own_home: Path) -> None:
     with running_backend(own_home, "--idle-exit", "0.03") as backend, Client() as client:
-        client.call(scripted("work 3"), timeout=30)  # longer than it stays for nothing
+        client.call(scripted("work 2.2"), timeout=30)  # longer than the 1.8 seconds that it stays for nothing
         assert backend.process.poll() is None
         assert backend.process.wait(15) == 0  # while somebody is connected who asks for nothing
 
@@ -603,6 +603,23 @@ def test_the_log_names_neither_photos_nor_their_contents(own_home: Path) -> None
         assert "kitchen" not in logged
 
 
+def test_no_temporary_file_is_left_whatever_becomes_of_a_photo(own_home: Path) -> None:
+    with running_backend(own_home) as backend, Client() as client:
+        folder = Path(backend.wait_published().shared)
+        for what in ("points 10", "raise", "memory", "die", "points 10"):
+            try:
+                client.call(scripted(what), timeout=60)
+            except ImageTo3DError as error:
+                assert not what.startswith("points"), error
+        with Client() as other:
+            ticket = other.send(scripted("work 60"))
+            wait_until(lambda: report(client)["running"] is not None)
+            other.send(m.Cancel(ticket))
+            wait_until(lambda: report(client)["running"] is None)
+        scenes = report(client)["scenes"]["count"]
+        wait_until(lambda: len([p for p in folder.iterdir() if p.name != "lock"]) <= scenes, 15)
+
+
 def test_nothing_depends_on_the_clock_of_the_wall() -> None:
     package = Path(sys.modules["image_to_3d"].__file__ or "").parent
     used = {
@@ -691,11 +708,3 @@ def test_a_soak_leaks_nothing(own_home: Path) -> None:
             assert now[0] < memory + 40_000_000
         with Client() as client:
             assert report(client)["scenes"]["bytes"] < 1_000_000  # small uploads; every result was dropped
-
-
-def test_no_temporary_file_is_left_by_the_tests_of_this_module(backend: Backend) -> None:
-    folder = Path(published().shared)  # type: ignore[union-attr]
-    with Client() as client:
-        wait_until(lambda: report(client)["waiting"] == 0 and report(client)["running"] is None)
-        scenes = report(client)["scenes"]["count"]
-        wait_until(lambda: len([p for p in folder.iterdir() if p.name != "lock"]) <= scenes, 15)
