@@ -12,7 +12,7 @@ Axes of a :class:`LineCamera` are columns of a rotation in the OpenCV camera fra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -76,10 +76,16 @@ _OUTLIERS = 0.45
 _TEMPER = 1.5
 """Segments are not independent, and what follows no axis is not random: this many tell as much as one should."""
 
+_CENTRE_SD = 0.004
+"""How far the principal point of a camera is from the middle of its picture, as a share of the diagonal."""
+_BEND_SD = 0.015
+"""Radial distortion that is left in pictures: 0.015 moves the corners by 0.4 % of their distance from the middle."""
+
 _SHORTEST_MM, _LONGEST_MM = 11.0, 130.0
 _COARSE_NODES = 11
 _FINE_STEP = 0.04
 _PEAKS, _TRIPLES, _MODES = 12, 14, 4
+_STEP = 1e-5
 _HOPELESS = 12.0
 """Focal lengths whose best axes are less probable by e to this power are not looked at again."""
 _SAME = np.cos(np.radians(1.2))
@@ -205,10 +211,11 @@ class _Lines:
     """Segments in units of the diagonal about the principal point.
 
     Attributes:
-        middle: (n, 2); normal: (n, 3) with normal · (x, y, 1) = 0 on the segment; sd2: (n,) variance of the direction;
-        weight: (n,) share of an independent line; index: (n,) which of the given segments.
+        ends: (n, 2, 2); middle: (n, 2); normal: (n, 3) with normal · (x, y, 1) = 0 on the segment; sd2: (n,) variance of the
+        direction; weight: (n,) share of an independent line; index: (n,) which of the given segments.
     """
 
+    ends: Float64
     middle: Float64
     normal: Float64
     sd2: Float64
@@ -231,17 +238,34 @@ class _Lines:
         order = order[usable[order]][:_MOST]
         if len(order) < _FEWEST:
             return None
-        a, b, length, middle = a[order], b[order], length[order], middle[order]
-        t = (b - a) / length[:, None]
-        t = t * np.where((t[:, :1] < 0) | ((t[:, :1] == 0) & (t[:, 1:] < 0)), -1.0, 1.0)
-        normal = np.stack([-t[:, 1], t[:, 0], t[:, 1] * middle[:, 0] - t[:, 0] * middle[:, 1]], axis=1)
-        sd2 = _TURN_SD**2 + (1e-3 * _END_SD * np.sqrt(2) / length) ** 2
-        weight = _independence(middle, t)
-        return cls(middle, normal, sd2, weight, order)
+        ends = np.stack([a[order], b[order]], axis=1)
+        # Ends in a fixed order, too.
+        back = (ends[:, 1, 0] < ends[:, 0, 0]) | ((ends[:, 1, 0] == ends[:, 0, 0]) & (ends[:, 1, 1] < ends[:, 0, 1]))
+        ends[back] = ends[back, ::-1]
+        middle, normal = _line_through(ends)
+        sd2 = _TURN_SD**2 + (1e-3 * _END_SD * np.sqrt(2) / length[order]) ** 2
+        return cls(ends, middle, normal, sd2, _independence(middle, normal), order)
+
+    def first(self, count: int) -> _Lines:
+        """The longest ones."""
+        return _Lines(*(getattr(self, part)[:count] for part in self.__dataclass_fields__))
+
+    def moved(self, ends: Float64) -> _Lines:
+        """The same with other ends."""
+        return replace(self, ends=ends, middle=_line_through(ends)[0], normal=_line_through(ends)[1])
 
 
-def _independence(middle: Float64, t: Float64) -> Float64:
+def _line_through(ends: Float64) -> tuple[Float64, Float64]:
+    """Middles (n, 2) and normals (n, 3), unit in their first two components, of lines through (n, 2, 2)."""
+    middle = ends.mean(axis=1)
+    t = ends[:, 1] - ends[:, 0]
+    t = t / np.linalg.norm(t, axis=1, keepdims=True)
+    return middle, np.stack([-t[:, 1], t[:, 0], t[:, 1] * middle[:, 0] - t[:, 0] * middle[:, 1]], axis=1)
+
+
+def _independence(middle: Float64, normal: Float64) -> Float64:
     """(n,) one over the number of segments on the same straight line or hard beside it: edges of a frame, boards of a floor."""
+    t = np.stack([normal[:, 1], -normal[:, 0]], axis=1)
     between = middle[:, None] - middle[None]
     across = between[..., 0] * t[None, :, 1] - between[..., 1] * t[None, :, 0]
     turned = t[:, None, 0] * t[None, :, 1] - t[:, None, 1] * t[None, :, 0]
@@ -360,7 +384,7 @@ _SEARCH_SD = np.radians(1.8)
 
 def _search(lines: _Lines, f: float) -> Float64:
     """(k, 3, 3) promising axes for one focal length: every direction of a grid, and every turn about the best of them."""
-    few = _Lines(lines.middle[:140], lines.normal[:140], lines.sd2[:140], lines.weight[:140], lines.index[:140])
+    few = lines.first(140)
     flat = np.full(len(_SPHERE), f)
 
     def rise(direction: Float64, focal: Float64) -> Float64:
@@ -566,6 +590,51 @@ def _interpolated(x: Float64, log_density: Float64) -> tuple[Float64, Float64]:
     return fine, density / density.sum()
 
 
+# --- what is wrong with cameras ----------------------------------------------------------------------------------------------
+
+
+def _of_imperfect_cameras(lines: _Lines, axes: Float64, f: float, focal_sd: float | None) -> tuple[float, Float64]:
+    """What a principal point off the middle and a lens that bends lines add to the doubt.
+
+    The attitude is that of the ray through the middle of the picture, so the principal point adds nothing to it.
+
+    Args:
+        lines: that were explained.
+        axes: (3, 3) and ``f``: by what.
+        focal_sd: of a focal length that is known.
+
+    Returns:
+        Variance of ln f, and the covariance (3, 3) of a small rotation.
+    """
+    sine, var, _, density = (part[0] for part in _densities(lines, axes[None], np.array([f])))
+    claim = density / (_BACKGROUND + density.sum(axis=0)) * lines.weight / _TEMPER / var
+
+    def change(turn: Float64, log_f: float, shift: Float64, bend: float) -> Float64:
+        ends = lines.ends
+        moved = lines.moved((ends - shift) * (1 + bend * (ends**2).sum(axis=-1, keepdims=True)))
+        turned = _rotations(turn[None])[0] @ axes
+        after = _sines(moved, turned.T, np.full(3, f * np.exp(log_f)))[0]
+        return np.asarray((after - sine).ravel() / _STEP)
+
+    zero, one = np.zeros(3), np.eye(3) * _STEP
+    slopes = [change(one[k], 0.0, zero[:2], 0.0) for k in range(3)]
+    slopes.append(change(zero, _STEP, zero[:2], 0.0))
+    slopes += [change(zero, 0.0, one[k, :2], 0.0) for k in range(2)]
+    slopes.append(change(zero, 0.0, zero[:2], _STEP))
+    J = np.stack(slopes, axis=1)
+    information = J.T @ (claim.ravel()[:, None] * J)
+    known = 1.0 / (focal_sd or 0.5) ** 2
+    prior = np.array([4.0, 4.0, 4.0, known, _CENTRE_SD**-2, _CENTRE_SD**-2, _BEND_SD**-2])
+
+    def covariance(parts: list[int]) -> Float64:
+        kept = np.ix_(parts, parts)
+        return np.asarray(np.linalg.inv(information[kept] + np.diag(prior[parts])))
+
+    camera = [0, 1, 2, 3]
+    without, with_bend, with_all = covariance(camera), covariance([*camera, 6]), covariance([*camera, 4, 5, 6])
+    return float(max(with_all[3, 3] - without[3, 3], 0.0)), (with_bend[:3, :3] - without[:3, :3])
+
+
 # --- answer ------------------------------------------------------------------------------------------------------------------
 
 
@@ -588,6 +657,8 @@ def _answer(
     labels = labels.copy()
     labels[lines.index[followed]] = claim.argmax(axis=0)[followed]
     grid, mass = _interpolated(posterior.nodes, posterior.log_density)
+    more_focal, more_turn = _of_imperfect_cameras(lines, axes, f, None if known is None else known[1])
+    grid, mass = _blurred(grid, mass, more_focal)
     structured = bool(np.sort(counts)[1] >= limits.lines and inliers >= limits.inliers)
     if not structured:
         reasons.append("no_right_angles")
@@ -610,7 +681,7 @@ def _answer(
             )
     attitude = None
     if structured:
-        attitude = _attitude(posterior, best, limits, reasons)
+        attitude = _attitude(posterior, best, more_turn, limits, reasons)
     profile = np.stack([np.exp(grid) * diagonal, mass / mass.max()], axis=1)
     if known is not None:
         reasons = (
@@ -621,13 +692,27 @@ def _answer(
     return LineCamera(focal, attitude, tuple(float(c) for c in counts), labels, tuple(reasons), profile)  # type: ignore[arg-type]
 
 
+def _blurred(grid: Float64, mass: Float64, variance: float) -> tuple[Float64, Float64]:
+    """A density on an even grid after a further error of that variance; the grid grows by what it needs."""
+    step = float(grid[1] - grid[0]) if len(grid) > 1 else 1.0
+    reach = int(np.ceil(3.5 * np.sqrt(variance) / step))
+    if len(grid) < 3 or reach < 1:
+        return grid, mass
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step) ** 2 / variance)
+    mass = np.convolve(mass, kernel / kernel.sum())
+    return grid[0] + step * np.arange(-reach, len(grid) + reach), mass
+
+
 def _humps(log_density: Float64) -> int:
     """Local maxima of a density that matter."""
     p = np.concatenate([[-np.inf], log_density, [-np.inf]])
     return int(((p[1:-1] >= p[:-2]) & (p[1:-1] > p[2:]) & (p[1:-1] > p.max() - 4.0)).sum())
 
 
-def _attitude(posterior: _Posterior, best: int, limits: LimitsOfTrust, reasons: list[Reason]) -> Attitude | None:
+def _attitude(
+    posterior: _Posterior, best: int, more: Float64, limits: LimitsOfTrust, reasons: list[Reason]
+) -> Attitude | None:
+    """The vertical of the most probable axes; ``more`` (3, 3): covariance of a small rotation on top."""
     up = -posterior.axes[:, :, 1]
     same = up @ up[best] > np.cos(np.radians(4.0))
     if posterior.probability[same].sum() < limits.probability:
@@ -643,7 +728,7 @@ def _attitude(posterior: _Posterior, best: int, limits: LimitsOfTrust, reasons: 
     u = up[same]
     skew[:, 0, 1], skew[:, 0, 2], skew[:, 1, 2] = u[:, 2], -u[:, 1], u[:, 0]
     skew = skew - np.swapaxes(skew, 1, 2)
-    covariance = np.einsum("m,mij->ij", p, skew @ posterior.covariance[same] @ np.swapaxes(skew, 1, 2))
+    covariance = np.einsum("m,mij->ij", p, skew @ (posterior.covariance[same] + more) @ np.swapaxes(skew, 1, 2))
     covariance = covariance + np.einsum("m,mi,mj->ij", p, off, off)
     sd = float(np.degrees(np.sqrt(np.linalg.eigvalsh(covariance)[-1])))
     if sd > limits.attitude_sd_deg:
