@@ -157,7 +157,8 @@ def table(rows: list[Row]) -> Iterator[str]:
         error = [abs(np.log(row.bare.focal.px / row.focal_px)) for row in answered if row.bare.focal]
         width = [1.96 * row.bare.focal.relative_sd for row in answered if row.bare.focal]
         yield (
-            f"| {kind} | {len(own)} | {percent([row.bare.focal is not None for row in own])} | {percent([e < 0.05 for e in error])} "
+            f"| {kind} | {len(own)} | {percent([row.bare.focal is not None for row in own])} "
+            f"| {percent([e < 0.05 for e in error])} "
             f"| {100 * np.median(error):.1f} % | {percent([inside(row) for row in answered])} | ± {100 * np.median(width):.1f} % |"
             if answered
             else f"| {kind} | {len(own)} | 0 % | – | – | – | – |"
@@ -175,7 +176,8 @@ def table(rows: list[Row]) -> Iterator[str]:
             f"| {np.median(error):.2f}° | {np.quantile(error, 0.9):.2f}° | {max(error):.2f}° | {percent(held)} |"
         )
     yield ""
-    yield f"Processor time (median): segments {np.median([r.seconds[0] for r in rows]):.2f} s, camera {np.median([r.seconds[1] for r in rows]):.2f} s."
+    segments, camera = np.median([row.seconds for row in rows], axis=0)
+    yield f"Processor time (median): segments {segments:.2f} s, camera {camera:.2f} s."
 
 
 def told(row: Row) -> str:
@@ -186,9 +188,8 @@ def told(row: Row) -> str:
         words.append("not sure | –")
     else:
         low, high = focal.interval_px
-        words.append(
-            f"{focal.px:.0f} ({100 * (focal.px / row.focal_px - 1):+.1f} %) | {low:.0f} … {high:.0f}{'' if inside(row) else ' **misses**'}"
-        )
+        missed = "" if inside(row) else " **misses**"
+        words.append(f"{focal.px:.0f} ({100 * (focal.px / row.focal_px - 1):+.1f} %) | {low:.0f} … {high:.0f}{missed}")
     if attitude is None:
         words.append("not sure")
     else:

@@ -20,6 +20,7 @@ from .core.lengths.measuring import Length, length_between, point_at
 from .core.surfaces.inspection import PlaneReport, azimuth, report_plane
 from .core.surfaces.levelling import Gravity, find_gravity, gravity_from_angles, level
 from .core.surfaces.planes import Plane, angle_between, find_planes
+from .core.surfaces.plumb_lines import plumb_lines_of
 from .core.surfaces.room import RoomReport, WallDistance, room_report
 from .core.surfaces.surface import SurfaceGrid
 
@@ -271,7 +272,8 @@ def analyse(cloud: GaussianCloud, question: Question) -> Analysis:
             if question.pitch_deg is not None and question.roll_deg is not None:
                 gravity = gravity_from_angles(planes, grid, question.pitch_deg, question.roll_deg)
             else:
-                gravity = find_gravity(planes, grid, cloud.provenance.metric or bool(question.known))
+                metric = cloud.provenance.metric or bool(question.known)
+                gravity = find_gravity(planes, grid, metric, plumb_lines_of(cloud.provenance))
             planes = gravity.planes
             height = level(gravity).camera_height_m * scale.factor
         except ImageTo3DError as error:

@@ -1,6 +1,7 @@
 """One photo from its file to Gaussians: the road that command line, backend, web page and Python programs take.
 
-Decode → focal length → depth file → choice of the engine → engine → fill behind edges → filters → warnings.
+Decode → depth file → choice of the engine → what the photo's lines tell of the camera → engine → fill behind edges → filters →
+warnings.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .engines.base import DisparityEngine, Engine, Progress, no_progress
 from .engines.pool import EnginePool
 from .io.depth import clean_depth, decode_depth, load_depth
 from .io.photo import Photo, decode_photo, load_photo, photo_from_pixels
+from .photo_camera import camera_of_photo
 
 PhotoSource: TypeAlias = "str | Path | bytes | memoryview | NDArray[Any] | Photo"
 """A path, the bytes of a file, or pixels (H, W), (H, W, 1, 3 or 4): integers, or floats in [0, 1], sRGB, top row first."""
@@ -174,12 +176,16 @@ def predict(
     """
 
     def run(chosen: Engine, opened: Photo, depth_map: NDArray[np.float32] | None) -> Prediction:
+        start = time.perf_counter()
+        camera = camera_of_photo(opened)
+        opened = replace(opened, focal=camera.focal)
+        seconds = {"camera": time.perf_counter() - start}
         answer = chosen.predict(opened, depth_map, progress)
-        cloud = filters.apply(with_fill(answer.cloud, fill))
-        warnings = tuple(warning for warning in (*answer.warnings, opened.focal.warning()) if warning)
-        return Prediction(
-            cloud, opened, chosen.info.name, answer.device, answer.precision, dict(answer.seconds), warnings
-        )
+        cloud = replace(answer.cloud, provenance=camera.noted_in(answer.cloud.provenance))
+        cloud = filters.apply(with_fill(cloud, fill))
+        warnings = tuple(warning for warning in (*answer.warnings, opened.focal.warning(), camera.warning()) if warning)
+        seconds |= answer.seconds
+        return Prediction(cloud, opened, chosen.info.name, answer.device, answer.precision, seconds, warnings)
 
     return _run(run, photo, depth, pool, engine, options, precision, progress)
 
@@ -200,6 +206,8 @@ def estimate_depth(
 
     def run(chosen: Engine, opened: Photo, depth_map: NDArray[np.float32] | None) -> DepthEstimate:
         name = chosen.info.name
+        if opened.focal.source == "assumed":
+            opened = replace(opened, focal=camera_of_photo(opened).focal)
         if isinstance(chosen, DisparityEngine):
             start = time.perf_counter()
             disparity = chosen.disparity(opened, progress)

@@ -26,12 +26,14 @@ FOCAL_SOURCES = {
     "exif35": n_("from photo"),
     "exif": n_("from photo"),
     "user": n_("typed in"),
+    "vanishing-points": n_("from its lines"),
     "assumed": n_("assumed"),
 }
 _SOURCES = {
     "exif35": n_("{mm:.1f} mm, {angle:.0f}° wide (from the photo)"),
     "exif": n_("{mm:.1f} mm, {angle:.0f}° wide (estimated from the photo's lens)"),
     "user": n_("{mm:.1f} mm, {angle:.0f}° wide (typed in)"),
+    "vanishing-points": n_("{mm:.1f} mm, {angle:.0f}° wide (from its lines)"),
     "assumed": n_("{mm:.1f} mm, {angle:.0f}° wide (assumed)"),
 }
 

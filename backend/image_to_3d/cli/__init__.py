@@ -19,6 +19,7 @@ from ..core.errors import Cancelled, ErrorCode, ImageTo3DError
 COMMANDS: tuple[str, ...] = (
     "predict",
     "depth",
+    "camera",
     "measure",
     "render",
     "web",

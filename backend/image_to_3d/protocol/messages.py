@@ -56,6 +56,7 @@ class CloudMessage(Message):
         invented_layers: layers of the grid that no photo shows, see :mod:`~image_to_3d.core.cloud.background_fill`.
         depth_error: how wrong the depth may be, see :meth:`~image_to_3d.core.lengths.error_field.ErrorField.to_plain`; None where
             nobody knows.
+        camera_lines: what the straight lines of the photo tell, see :mod:`~image_to_3d.core.surfaces.plumb_lines`.
     """
 
     positions: arrays.Vectors
@@ -74,6 +75,7 @@ class CloudMessage(Message):
     inverse_depth: JsonObject | None = None
     invented_layers: list[int] | None = None
     depth_error: JsonObject | None = None
+    camera_lines: JsonObject | None = None
 
     def to_cloud(self) -> GaussianCloud:
         """The validated cloud; arrays are shared, not copied.

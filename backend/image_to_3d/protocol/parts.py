@@ -41,7 +41,7 @@ class Focal:
 
     px: float
     mm35: float
-    source: Literal["exif35", "exif", "user", "assumed"]
+    source: Literal["exif35", "exif", "user", "vanishing-points", "assumed"]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ WORDS = {
     "Look through the camera of the photo on show: it becomes the scene's camera, and renders get the photo's size": "通过当前照片的相机观看：它成为场景相机，渲染采用照片的尺寸",
     "from photo": "来自照片",
     "typed in": "手动输入",
+    "from its lines": "由画面直线",
     "assumed": "假定",
     "source unknown": "来源未知",
     "Angle": "角度",

@@ -26,6 +26,7 @@ WORDS = {
     "{mm:.1f} mm, {angle:.0f}° wide (from the photo)": "{mm:.1f} mm，宽 {angle:.0f}°（来自照片）",
     "{mm:.1f} mm, {angle:.0f}° wide (estimated from the photo's lens)": "{mm:.1f} mm，宽 {angle:.0f}°（由照片的镜头推算）",
     "{mm:.1f} mm, {angle:.0f}° wide (typed in)": "{mm:.1f} mm，宽 {angle:.0f}°（手动输入）",
+    "{mm:.1f} mm, {angle:.0f}° wide (from its lines)": "{mm:.1f} mm，宽 {angle:.0f}°（由画面直线）",
     "{mm:.1f} mm, {angle:.0f}° wide (assumed)": "{mm:.1f} mm，宽 {angle:.0f}°（假定）",
     "The photo does not tell its focal length. Lengths across it depend on it: type it above.": "照片没有给出焦距。横向长度取决于它：请在上方输入。",
     "There is no photo {path}.": "没有照片 {path}。",

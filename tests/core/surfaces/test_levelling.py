@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_to_3d.core import ImageTo3DError, Intrinsics
+from image_to_3d.core import ImageTo3DError, Intrinsics, Provenance
 from image_to_3d.core.surfaces.inspection import azimuth
 from image_to_3d.core.surfaces.levelling import (
     camera_angles,
@@ -24,6 +24,7 @@ from image_to_3d.core.surfaces.levelling import (
     up_from_angles,
 )
 from image_to_3d.core.surfaces.planes import angle_between, find_planes, fit_plane
+from image_to_3d.core.surfaces.plumb_lines import PlumbLines, focal_sd_of, plumb_lines_of, told_by_lines
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 from rooms import Box, Camera, Room, random_camera, random_room, structured_light
 from sample_room import sample_grid
@@ -293,3 +294,61 @@ def test_axes_of_the_level_are_a_rotation_whichever_way_the_camera_looks(pitch: 
 def test_a_camera_that_looks_straight_down_has_the_pictures_upper_edge_ahead() -> None:
     np.testing.assert_allclose(levelled_axes((0, 0, -1)), [(1, 0, 0), (0, 0, 1), (0, -1, 0)], atol=1e-12)
     assert azimuth(np.array([1.0, 0, 0]), np.array([0, 0, -1.0]), 0.0) is None, "no compass tells where that heads"
+
+
+def tilted(up: np.ndarray, pitch_deg: float) -> np.ndarray:
+    """``up`` as a camera pitched by so much more would have it."""
+    pitch, roll = camera_angles(up)
+    return up_from_angles(pitch + pitch_deg, roll)
+
+
+def test_lines_and_planes_are_weighted_by_how_sure_they_are(sample: Path, truth: dict) -> None:
+    grid = sample_grid(sample, truth)
+    planes = find_planes(grid)
+    alone = find_gravity(planes, grid)
+    sure = find_gravity(planes, grid, plumb=PlumbLines(tilted(alone.up, 1.0), 0.01))
+    unsure = find_gravity(planes, grid, plumb=PlumbLines(tilted(alone.up, 1.0), 5.0))
+    assert sure.pitch_deg == pytest.approx(alone.pitch_deg + 1.0, abs=0.05)
+    assert unsure.pitch_deg == pytest.approx(alone.pitch_deg, abs=0.05)
+    assert sure.sd_deg < alone.sd_deg
+
+
+def test_lines_that_contradict_the_surfaces_are_refused(sample: Path, truth: dict) -> None:
+    grid = sample_grid(sample, truth)
+    planes = find_planes(grid)
+    up = find_gravity(planes, grid).up
+    with pytest.raises(ImageTo3DError, match="12° apart"):
+        find_gravity(planes, grid, plumb=PlumbLines(tilted(up, 12.0), 0.2))
+
+
+def test_without_a_floor_in_view_lines_level_if_something_stands_by_them() -> None:
+    camera = Camera((0.0, 0.0, 1.5), heading_deg=8.0, pitch_deg=14.0, roll_deg=2.0)
+    depth = Room((6.0, 6.0, 6.0)).depth(camera)
+    rows = depth.shape[0] // 3
+    wall = SurfaceGrid(np.where(np.arange(depth.shape[0])[:, None] < 2 * rows, depth, np.nan), camera.intrinsics)
+    planes = [plane for plane in find_planes(wall) if abs(angle_between(plane.normal, camera.up()) - 90) < 2][:1]
+    with pytest.raises(ImageTo3DError):
+        find_gravity(planes, wall)
+    gravity = find_gravity(planes, wall, plumb=PlumbLines(camera.up(), 0.2))
+    assert gravity.pitch_deg == pytest.approx(14.0) and gravity.roll_deg == pytest.approx(2.0)
+    assert gravity.sd_deg == 0.2 and gravity.floor is None
+    roof = tilted(camera.up(), 35.0)  # the wall leans by 35 degrees under these
+    with pytest.raises(ImageTo3DError):
+        find_gravity(planes, wall, plumb=PlumbLines(roof, 0.2))
+
+
+def test_what_lines_tell_survives_in_a_provenance_and_nonsense_does_not() -> None:
+    up = up_from_angles(-5.0, 1.0)
+    origin = Provenance("lite", details={"camera_lines": told_by_lines(0.02, PlumbLines(up, 0.3))})
+    plumb = plumb_lines_of(origin)
+    assert plumb is not None and np.allclose(plumb.up, up) and plumb.sd_deg == 0.3
+    assert focal_sd_of(origin) == 0.02
+    for told in (
+        None,
+        {},
+        {"up": [0, 0, 0], "up_sd_deg": 1},
+        {"up": "x", "up_sd_deg": 1},
+        {"up": [0, -1], "up_sd_deg": 1},
+    ):
+        broken = Provenance("lite", details={"camera_lines": told})
+        assert plumb_lines_of(broken) is None and focal_sd_of(broken) is None

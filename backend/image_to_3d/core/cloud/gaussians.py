@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..cameras.intrinsics import Intrinsics
 from .quaternion import to_matrix
 
-CARRIED_DETAILS = ("inverse_depth", "invented_layers", "depth_error")
+CARRIED_DETAILS = ("inverse_depth", "invented_layers", "depth_error", "camera_lines")
 """What of a provenance's details travels with a cloud, in files and on the wire: calibration, honesty and intervals need it."""
 
 _UNIT_TOLERANCE = 1e-3

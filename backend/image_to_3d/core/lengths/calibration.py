@@ -14,9 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from ..cameras.intrinsics import Intrinsics
+from ..cameras.intrinsics import Intrinsics, focal_sd
 from ..cloud.gaussians import Provenance
 from ..errors import ErrorCode, ImageTo3DError
+from ..surfaces.plumb_lines import focal_sd_of
 from ..surfaces.surface import Array, Float64
 from .error_field import ErrorField, KnownDistance
 
@@ -69,18 +70,6 @@ def error_field_of(provenance: Provenance, intrinsics: Intrinsics) -> ErrorField
         return None
 
 
-def focal_sd(source: str | None, mm35: float) -> float:
-    """Relative standard deviation of a focal length by its source.
-
-    ``exif35`` is rounded to a whole millimetre (± 0.29 mm); ``exif`` multiplies the real focal length of a phone by a typical
-    8.4, which differs by 10 % between phones; ``assumed`` is a guess among lenses of 24 to 50 mm; ``user`` and cameras stored in
-    a file count as calibrated.
-    """
-    if source == "exif35":
-        return float(np.hypot(0.29 / mm35, 0.005))
-    return {"exif": 0.10, "assumed": 0.20}.get(source or "user", 0.005)
-
-
 def engine_scale(
     provenance: Provenance, intrinsics: Intrinsics, prior_sd: float, known_sd: float | None = None
 ) -> Scale:
@@ -94,7 +83,7 @@ def engine_scale(
         known_sd: of this scale, where a person knows better still.
     """
     mm35 = intrinsics.fx * float(np.hypot(36.0, 24.0)) / float(np.hypot(intrinsics.width, intrinsics.height))
-    sd_f = focal_sd(provenance.focal_source, mm35)
+    sd_f = focal_sd(provenance.focal_source, mm35, focal_sd_of(provenance))
     field = error_field_of(provenance, intrinsics) if known_sd is None else None
     relative_sd = prior_sd if known_sd is None else known_sd
     if field is not None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ErrorCode, ImageTo3DError
 from .planes import Plane, angle_between, classify
+from .plumb_lines import PlumbLines
 from .surface import Array, Float64, SurfaceGrid
 
 CAMERA_UP: Float64 = np.array([0.0, -1.0, 0.0])
@@ -24,6 +25,9 @@ _MODEL_SD = np.radians(0.3)
 """Floors, walls and depth are not perfect: no plane's direction is believed better than this."""
 _PITCH_SD_DEG, _ROLL_SD_DEG = 35.0, 12.0
 """How far cameras are usually tilted; people hold the horizon better than the angle of view."""
+_CONTRADICTION_DEG, _CONTRADICTION_SD = 6.0, 4.0
+"""Surfaces and lines contradict each other if they are further apart than both of these, degrees and standard deviations. Depth
+that a network guesses tilts surfaces by a few degrees more than they state; there the lines win."""
 _AMBIGUOUS = 0.75
 _MIN_SUPPORT = 0.015
 _CLOSE_UP_M = 0.35
@@ -136,7 +140,60 @@ def _no_evidence(why: str, hint: str) -> ImageTo3DError:
 _BY_HAND = "Pick three points of the floor instead, or give pitch and roll of the camera."
 
 
-def find_gravity(planes: Sequence[Plane], grid: SurfaceGrid, metric: bool = True) -> Gravity:
+def find_gravity(
+    planes: Sequence[Plane], grid: SurfaceGrid, metric: bool = True, plumb: PlumbLines | None = None
+) -> Gravity:
+    """Gravity from the planes of a photo and from its plumb lines, weighted by how sure each is.
+
+    Lines alone are believed where the planes do not tell (no floor in view), unless nothing in view stands or lies by them. Where
+    planes and lines tell different things, neither is believed.
+
+    Args:
+        planes, grid, metric: see :func:`gravity_from_planes`.
+        plumb: the vertical from lines; None if they do not tell.
+
+    Raises:
+        ImageTo3DError: ``bad_request`` with the reason, if the picture does not tell.
+    """
+    if plumb is None:
+        return gravity_from_planes(planes, grid, metric)
+    try:
+        surfaces = gravity_from_planes(planes, grid, metric)
+    except ImageTo3DError:
+        if not _stands_by(plumb.up, planes):
+            raise
+        pitch, roll = camera_angles(plumb.up)
+        return Gravity(plumb.up, plumb.sd_deg, pitch, roll, tuple(classify(planes, plumb.up, grid)), 1.0)
+    apart = angle_between(surfaces.up, plumb.up)
+    if apart > max(_CONTRADICTION_DEG, _CONTRADICTION_SD * float(np.hypot(surfaces.sd_deg, plumb.sd_deg))):
+        raise _no_evidence(
+            f"its surfaces and its upright lines tell directions that are {apart:.0f}° apart (a depth that is wrong can cause "
+            "that)",
+            _BY_HAND,
+        )
+    up, sd = _refine(plumb.up, planes, plumb)
+    pitch, roll = camera_angles(up)
+    classified = tuple(classify(planes, up, grid))
+    return Gravity(up, float(np.degrees(sd)), pitch, roll, classified, surfaces.confidence)
+
+
+def _stands_by(up: Float64, planes: Sequence[Plane]) -> bool:
+    """Whether most of the flat surfaces in view are level or upright under a direction, and not all of them level.
+
+    A roof has edges at right angles, too, but nothing about it is upright.
+    """
+    total = sum(plane.share for plane in planes)
+    tilts = [angle_between(plane.normal, up) for plane in planes]
+    fits = sum(
+        plane.share
+        for plane, tilt in zip(planes, tilts, strict=True)
+        if min(tilt, 180.0 - tilt, abs(90.0 - tilt)) < 2 * _AGREE_DEG
+    )
+    upright = any(abs(90.0 - tilt) < 2 * _AGREE_DEG for tilt in tilts)
+    return upright and fits > 0.5 * total
+
+
+def gravity_from_planes(planes: Sequence[Plane], grid: SurfaceGrid, metric: bool = True) -> Gravity:
     """Gravity from the planes of a photo.
 
     Every roughly level plane and every pair of upright ones proposes a direction; all planes vote by their share of the
@@ -248,10 +305,13 @@ def _score(up: Float64, planes: Sequence[Plane]) -> float:
     return support * pose * (1.0 if floors else 0.6) * (1.0 - below) ** 2
 
 
-def _refine(up: Float64, planes: Sequence[Plane]) -> tuple[Float64, float]:
+def _refine(up: Float64, planes: Sequence[Plane], plumb: PlumbLines | None = None) -> tuple[Float64, float]:
     """Weighted least squares: level planes have their normal along up, plumb ones across it. Returns up, sd in radians."""
+    lines = np.zeros((3, 3))
+    if plumb is not None:
+        lines = (np.eye(3) - np.outer(plumb.up, plumb.up)) / np.radians(plumb.sd_deg) ** 2
     for _ in range(3):
-        A = np.zeros((3, 3))
+        A = lines.copy()
         for plane in planes:
             tilt = angle_between(plane.normal, up)
             level_off, plumb_off = min(tilt, 180.0 - tilt), abs(90.0 - tilt)
