@@ -212,3 +212,11 @@ def test_the_prior_knows_phones_and_denies_nothing() -> None:
     prior = log_focal_prior(np.array([26.0, 12.0, 100.0, 50.0]))
     assert prior.argmax() == 0
     assert prior.max() - prior.min() < 5
+
+
+def test_without_upright_lines_the_attitude_is_refused() -> None:
+    axes = room_axes(-12.0, 2.0, 35.0)
+    segments = segments_of(axes, 900.0, np.random.default_rng(15), counts=(40, 0, 40), noise=0.3)
+    found = camera_from_lines(segments, WIDTH, HEIGHT)
+    assert found.attitude is None
+    assert found.reasons

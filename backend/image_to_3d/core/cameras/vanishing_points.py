@@ -26,6 +26,7 @@ Reason = Literal[
     "no_right_angles",
     "ill_conditioned",
     "ambiguous",
+    "no_upright_lines",
     "attitude_ambiguous",
     "attitude_unsure",
     "contradiction",
@@ -36,6 +37,7 @@ REASONS: dict[Reason, str] = {
     "no_right_angles": "The lines do not run along perpendicular directions.",
     "ill_conditioned": "The lines leave the focal length open (a frontal view, or one direction only).",
     "ambiguous": "Several cameras explain the lines equally well.",
+    "no_upright_lines": "No upright lines are in view, so it is not known what is level.",
     "attitude_ambiguous": "It is not clear which of the directions is upright.",
     "attitude_unsure": "The lines leave the attitude of the camera open.",
     "contradiction": "The lines contradict the focal length that is given (a cropped photo can cause that).",
@@ -99,11 +101,12 @@ class LimitsOfTrust:
         focal_sd: relative, of a focal length.
         attitude_sd_deg: of the vertical.
         probability: that the truth is the hump of the posterior that is answered.
-        lines: independent lines along the second best axis.
+        lines: independent lines along the second best axis, and along the upright one for an attitude: a roof has edges at right
+            angles, but none of them is upright.
         inliers: share of the lines (by weight) that follow an axis.
     """
 
-    focal_sd: float = 0.050
+    focal_sd: float = 0.060
     attitude_sd_deg: float = 0.40
     probability: float = 0.93
     lines: float = 2.5
@@ -680,7 +683,9 @@ def _answer(
                 float(np.exp(mean)) * diagonal, sd, (float(np.exp(low)) * diagonal, float(np.exp(high)) * diagonal)
             )
     attitude = None
-    if structured:
+    if structured and counts[1] < limits.lines:
+        reasons.append("no_upright_lines")
+    elif structured:
         attitude = _attitude(posterior, best, more_turn, limits, reasons)
     profile = np.stack([np.exp(grid) * diagonal, mass / mass.max()], axis=1)
     if known is not None:
