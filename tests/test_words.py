@@ -16,7 +16,7 @@ from image_to_3d.protocol.messages import ErrorReply
 from image_to_3d.words import TABLE, render
 from paths import REPOSITORY
 
-ERRORS = {"ImageTo3DError", "ConnectionLost", "SettingsError", "OfflineError", "WireError"}
+ERRORS = {"ImageTo3DError", "ConnectionLost", "SettingsError", "OfflineError", "WireError", "Notice"}
 ALWAYS = {"reason", "request_id"}
 FOLDERS = (REPOSITORY / "backend" / "image_to_3d", REPOSITORY / "blender_addon")
 

@@ -18,7 +18,7 @@ from .. import translations
 from . import installation, settings
 from .connection import backend_settings
 from .engine_catalogue import FETCHABLE
-from .installer.errors import InstallError
+from .installer.errors import Filled, InstallError
 from .installer.records import State
 from .process import OfflineError, SettingsError, find_command
 
@@ -165,12 +165,12 @@ def version_remedy(server_version: str) -> Remedy | None:
     if theirs == ours:
         return None
     template = (
-        n_("The backend has version {0}, the extension {1}: the backend is too new.")
+        n_("The backend has version {theirs}, the extension {ours}: the backend is too new.")
         if theirs > ours
-        else n_("The backend has version {0}, the extension {1}: the backend is too old.")
+        else n_("The backend has version {theirs}, the extension {ours}: the backend is too old.")
     )
     buttons = (EXTENSIONS, *_other_backend()) if theirs > ours else _other_backend()
-    return Remedy(template.format(server_version, __version__), n_("Something may not work."), buttons)
+    return Remedy(Filled(template, theirs=server_version, ours=__version__), n_("Something may not work."), buttons)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -43,8 +43,10 @@ _STAGES = {
 }
 
 
-def stage_text(stage: str) -> str:
-    """Words for a stage; one that says how many photos are before it is a sentence, unknown ones speak for themselves."""
+def stage_text(stage: str, ahead: int = 0) -> str:
+    """Words for a stage, and for how many photos are ahead while it waits; unknown ones speak for themselves."""
+    if stage == "waiting" and ahead:
+        return iface_("Waiting, {ahead} before this").format(ahead=ahead)
     if stage in _STAGES:
         return iface_(_STAGES[stage])
     words = translations.sentence(stage)
@@ -103,7 +105,7 @@ class PhotoJob:
         measured: what was measured in the photo that is made anew, to be done again; None for nothing.
         number: tells jobs apart.
         ticket: of the request; 0 while it waits for its turn.
-        stage, fraction: latest progress.
+        stage, fraction, ahead: latest progress.
         cancelled: set when the person cancels; read by the client's thread.
         prepared: set when it is ready to be built, or, of a depth map, to be shown.
         work: its way into the scene, or None.
@@ -121,6 +123,7 @@ class PhotoJob:
     number: int = field(default_factory=lambda: of(_Numbers).following())
     ticket: int = 0
     stage: str = "read"
+    ahead: int = 0
     fraction: float = 0.0
     started: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)

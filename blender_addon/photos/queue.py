@@ -214,7 +214,7 @@ class PhotoQueue:
                 self._fail(job, event.error)
             of(Pump).wake(self.tick)
         elif isinstance(event.reply, ProgressReport):
-            job.stage, job.fraction = event.reply.stage, event.reply.fraction
+            job.stage, job.fraction, job.ahead = event.reply.stage, event.reply.fraction, event.reply.ahead
         elif isinstance(event.prepared, (Arrival, HeatMapArrival)):
             job.stage, job.fraction, job.prepared = "build", 1.0, event.prepared
             of(Pump).wake(self.tick)

@@ -40,7 +40,7 @@ def _draw_progress(layout: bpy.types.UILayout, job: PhotoJob, alone: bool) -> No
     if not alone:
         column.label(text=job.source.name, icon="OUTLINER_OB_POINTCLOUD", translate=False)
     column.progress(factor=job.fraction, text=f"{job.fraction:.0%}")
-    column.label(text=f"{stage_text(job.stage)} · {job.elapsed:.0f} s", translate=False)
+    column.label(text=f"{stage_text(job.stage, job.ahead)} · {job.elapsed:.0f} s", translate=False)
     row = layout.row(align=True)
     row.scale_y = 1.4
     row.operator("image_to_3d.cancel", icon="CANCEL")

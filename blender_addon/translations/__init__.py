@@ -2,20 +2,22 @@
 
 Blender translates by itself what stands as a plain literal in labels, descriptions, property names and ``text=``. Composed texts
 are templates, ``iface_("{n} photos").format(n=n)``, with ``from bpy.app.translations import pgettext_iface as iface_``. A literal
-that is kept in a table first is marked there with ``n_`` (``pgettext_n``). Errors, which are made as whole sentences and partly on
-the other side of the wire, are translated by :func:`sentence` where they are shown.
+that is kept in a table first is marked there with ``n_`` (``pgettext_n``). Errors and warnings are keys with values, partly from
+the other side of the wire: :func:`words_of` and :func:`sentence` translate their templates and fill them where they are shown.
 
 One folder per language, one table ``WORDS`` per concern in it; ``tests/test_translations.py`` says what is missing or left over.
 """
 
 from __future__ import annotations
 
-import functools
-import re
+import json
+from collections.abc import Mapping
+from typing import Any
 
 import bpy
 
 from image_to_3d.core import ImageTo3DError
+from image_to_3d.core.errors import Notice, notice_fields, notice_from
 from image_to_3d.words import render
 
 from . import zh_hans
@@ -30,51 +32,64 @@ _CONTEXTS = ("*", "Operator")
 def words_of(failure: Exception) -> tuple[str, str]:
     """What is wrong and what to do about it, in Blender's vocabulary and the language of the interface."""
     if isinstance(failure, ImageTo3DError):
-        return render(failure.key, failure.values, "blender", sentence)
+        return render(failure.key, failure.values, "blender", word)
     templates = getattr(failure, "templates", None)  # of the installer, which runs without the package too
     if templates is None:
         return str(failure), ""
     said = getattr(failure, "values", {})
-    values = {name: sentence(value) if isinstance(value, str) else value for name, value in said.items()}
-    message, hint = (sentence(template).format(**values) for template in templates)
+    message, hint = (_filled(template, said) for template in templates)
     return message, hint
 
 
 def sentence(text: str) -> str:
-    """A whole sentence in the language of the interface, also one with names and numbers in it; as it is where unknown.
+    """A text in the language of the interface; as it is where unknown.
 
-    Tables hold such sentences with ``{0}``, ``{1}`` … for what is inserted, as in "There is no file {0}.".
+    A text that knows its template is translated by that and then filled: a notice of the backend, also as a line that
+    :func:`stored` made, and a ``Filled`` text of the installer.
     """
+    notice = notice_from("", _fields(text)) if text.startswith(_STORED) else text
+    if isinstance(notice, Notice):
+        return " ".join(filter(None, render(notice.key, notice.values, "blender", word)))
+    if text.startswith(_STORED):
+        return str(_fields(text).get("text", ""))
+    template = getattr(text, "template", None)
+    return word(text) if template is None else _filled(template, getattr(text, "values", {}))
+
+
+def word(text: str) -> str:
+    """A fixed text or a template in the language of the interface."""
     language = _LANGUAGES.get(bpy.app.translations.locale)
     if language is None or not bpy.context.preferences.view.use_translate_interface:
         return text
-    return translate(text, language.__name__)
+    return language.words().get(text, text)
 
 
-def translate(text: str, table: str) -> str:
-    """:func:`sentence` in the language whose tables are the package named ``table``."""
-    words = next(language.words() for language in _LANGUAGES.values() if language.__name__ == table)
-    if text in words:
-        return words[text]
-    for pattern, translated in _templates(table):
-        match = pattern.fullmatch(text)
-        if match is not None:
-            return translated.format(*(words.get(group, group) for group in match.groups()))
-    return text
+_STORED = '{"key": '
 
 
-@functools.cache
-def _templates(table: str) -> list[tuple[re.Pattern[str], str]]:
-    """Patterns of the sentences with numbered fields, those with most fixed text first."""
-    words = next(language.words() for language in _LANGUAGES.values() if language.__name__ == table)
-    numbered = [english for english in words if re.search(r"\{0\}", english)]
-    numbered.sort(key=lambda english: -len(re.sub(r"\{\d\}", "", english)))
-    return [(_pattern(english), words[english]) for english in numbered]
+def stored(text: str, fields: Mapping[str, Any] | None = None) -> str:
+    """A warning as one line of a .blend file, which whoever opens it reads in their own language.
+
+    Args:
+        text: in English.
+        fields: key and values of the notice that it is, where ``text`` itself does not tell.
+    """
+    fields = notice_fields(text) or fields
+    if not fields or not fields.get("key"):
+        return " ".join(text.splitlines())
+    return json.dumps({"key": fields["key"], "values": fields.get("values", {}), "text": str(text)}, ensure_ascii=False)
 
 
-def _pattern(english: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\d)\}", english)
-    return re.compile("".join("(.*?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)), re.DOTALL)
+def _fields(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {"text": line}
+    return found if isinstance(found, dict) else {}
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    return word(template).format(**{n: word(v) if isinstance(v, str) else v for n, v in values.items()})
 
 
 def on_register() -> None:
@@ -89,4 +104,3 @@ def on_register() -> None:
 def on_unregister() -> None:
     """Take them back."""
     bpy.app.translations.unregister(__package__)
-    _templates.cache_clear()

@@ -6,13 +6,20 @@ from itertools import pairwise
 
 import pytest
 
+from image_to_3d.catalogue import STAGES
+from image_to_3d.core.errors import ErrorCode, ImageTo3DError, Notice, notice_fields
+
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
 CHINESE = "zh_hans"
 
 
-def translated(addon, text: str) -> str:
-    return addon.translations.translate(text, f"{addon.__name__}.translations.{CHINESE}")
+@pytest.fixture
+def chinese(addon, monkeypatch):
+    """The interface speaks Chinese: only the look-up of a word is exchanged."""
+    words = addon.translations.zh_hans.words()
+    monkeypatch.setattr(addon.translations, "word", lambda text: words.get(text, text))
+    return addon.translations
 
 
 def rna_words(cls: type) -> set[str]:
@@ -47,19 +54,35 @@ def test_every_word_that_blender_registered_is_translated(addon) -> None:
     assert not missing, missing
 
 
-def test_a_sentence_with_values_is_found_by_its_template(addon) -> None:
-    assert translated(addon, "There is no file /a b/c.jpg.") == "没有文件 /a b/c.jpg。"
-    assert translated(addon, "The photo of Room has moved: it was /x.jpg.") == "Room 的照片已被移动：原位置为 /x.jpg。"
-    assert translated(addon, "Nobody has translated this.") == "Nobody has translated this."
+def test_a_template_is_translated_and_then_filled(chinese) -> None:
+    error = ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=64)
+    assert chinese.words_of(error) == ("后端繁忙：有 64 张照片在等待。", "请几分钟后再试。")
+    assert chinese.sentence("Nobody has translated this.") == "Nobody has translated this."
 
 
-def test_every_stage_of_the_backend_is_translated(addon, monkeypatch) -> None:
-    assert addon.photos.job.stage_text("waiting, 2 before this") == "Waiting, 2 before this"
+def test_a_cause_is_translated_too(chinese) -> None:
+    cause = ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.region_too_few_corners")
+    notice = Notice("measuring.levelling_lost", why=cause)
+    assert chinese.sentence(notice) == "照片无法再次调平，保持原样：区域至少需要三个角点。"
+
+
+def test_a_stored_warning_is_read_in_the_language_of_who_opens_the_file(addon, monkeypatch) -> None:
+    warning = Notice("depth.partly_unknown", share=0.5)
+    line = addon.translations.stored(str(warning), notice_fields(warning))
+    assert len(line.splitlines()) == 1 and addon.translations.sentence(line) == str(warning)
+    assert addon.translations.stored("An old\nwarning") == "An old warning"
+    newer = addon.translations.stored("Something newer.", {"key": "future.key", "values": {"x": 1}})
+    assert addon.translations.sentence(newer) == "Something newer."
+    words = addon.translations.zh_hans.words()
+    monkeypatch.setattr(addon.translations, "word", lambda text: words.get(text, text))
+    assert addon.translations.sentence(line) == "深度图有 50% 未知；那里没有点。"
+
+
+def test_every_stage_of_the_backend_is_translated(addon, chinese) -> None:
+    assert addon.photos.job.stage_text("waiting", 2) == "Waiting, 2 before this"
     assert addon.photos.job.stage_text("building gsplat on the GPU") == "Building gsplat on the GPU"
-    monkeypatch.setattr(addon.translations, "sentence", lambda text: translated(addon, text))
-    assert addon.photos.job.stage_text("waiting, 2 before this") == "正在等待，前面还有 2 个"
-    for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack"):
-        assert addon.photos.job.stage_text(stage) in addon.translations.zh_hans.words()
+    for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack", "waiting"):
+        assert addon.photos.job.stage_text(stage) in {*STAGES.values(), *chinese.zh_hans.words().values()}
 
 
 def test_sentences_stay_english_in_an_english_interface(addon) -> None:

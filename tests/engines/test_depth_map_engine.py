@@ -71,4 +71,4 @@ def test_an_engine_without_its_packages_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "image_to_3d.engines.lite.engine", None)
     with pytest.raises(ImageTo3DError) as caught:
         create_engine("lite", EngineOptions())
-    assert caught.value.code is ErrorCode.ENGINE_FAILED and "pip install" in caught.value.hint
+    assert caught.value.code is ErrorCode.ENGINE_FAILED and "pip install" in caught.value.words("cli")[1]

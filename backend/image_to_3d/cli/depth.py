@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError, said
 from .batch import Report, work_through
 from .options import add_engine_options, choose_engine, engine_pool, photo_options
 from .photos import Input, check_one_depth_file, depth_file_for, find_photos
@@ -118,7 +118,7 @@ def depth_of_file(
         "metric": estimate.metric,
         "seconds": {stage: round(duration, 4) for stage, duration in seconds.items()},
         "outputs": {kind: str(path) for kind, path in outputs.items()},
-        "warnings": list(estimate.warnings),
+        "warnings": [said(text, "cli") for text in estimate.warnings],
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError, said
 from .options import add_engine_options, choose_engine, engine_pool, photo_options
 from .photos import depth_file_for
 
@@ -140,7 +140,7 @@ def _cloud_of_photo(path: Path, args: argparse.Namespace) -> tuple[GaussianCloud
         options=photo_options(args),
     )
     for sentence in prediction.warnings:
-        print(sentence, file=sys.stderr)
+        print(said(sentence, "cli"), file=sys.stderr)
     return prediction.cloud, prediction.photo.heading_deg
 
 

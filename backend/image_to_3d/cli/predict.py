@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError, said
 from . import render_outputs
 from .batch import Report, work_through
 from .options import add_engine_options, choose_engine, count, engine_pool, fraction, photo_options, positive
@@ -164,7 +164,7 @@ class PredictJob:
         progress("write", 1.0)
         write_ply(ply, cloud, args.format)
         seconds = {**prediction.seconds, "write": time.perf_counter() - predicted}
-        outputs, warnings = {"ply": str(ply)}, list(prediction.warnings)
+        outputs, warnings = {"ply": str(ply)}, [said(text, "cli") for text in prediction.warnings]
         if self.renderer is not None:
             rendered = render_outputs.render_cloud(
                 cloud, ply.parent, ply.stem, args, self.renderer, f"{ply.stem}.camera_traj.json", progress

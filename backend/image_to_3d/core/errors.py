@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from ..words import Edge, render
+from ..words import TABLE, Edge, render
 
 
 class ErrorCode(str, Enum):
@@ -80,7 +81,54 @@ def _again(kind: type[ImageTo3DError], state: dict[str, Any]) -> ImageTo3DError:
     return error
 
 
+class Notice(str):
+    """A sentence for a person, such as a warning, that knows its key and values: an edge can say it in its own words.
+
+    As a text it is plain English, so that it can be printed, joined and written as JSON like any other.
+
+    Args:
+        key: of :data:`image_to_3d.words.TABLE`.
+        values: see :class:`ImageTo3DError`.
+    """
+
+    key: str
+    values: dict[str, Any]
+
+    def __new__(cls, key: str, /, **values: Any) -> Notice:
+        plain = {name: _plain(value) for name, value in values.items()}
+        notice = super().__new__(cls, " ".join(filter(None, render(key, plain))))
+        notice.key, notice.values = key, plain
+        return notice
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (self.key,), self.values
+
+    def sentence(self, edge: Edge = "plain") -> str:
+        """Message and hint in the vocabulary of an edge."""
+        return " ".join(filter(None, render(self.key, self.values, edge)))
+
+
+def said(text: str, edge: Edge) -> str:
+    """A warning in the vocabulary of an edge; a text that is no notice as it is."""
+    return text.sentence(edge) if isinstance(text, Notice) else text
+
+
+def notice_fields(text: str) -> dict[str, Any]:
+    """Key and values of a notice as they travel; empty for a text that is none."""
+    return {"key": text.key, "values": text.values} if isinstance(text, Notice) else {}
+
+
+def notice_from(text: str, fields: Mapping[str, Any]) -> str:
+    """The notice that was sent as ``text`` and ``fields``; the text itself if its key is not known here."""
+    key, values = fields.get("key"), fields.get("values")
+    return Notice(key, **values) if key in TABLE and isinstance(values, Mapping) else text
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, ImageTo3DError | Notice):  # a cause keeps being data
+        return {"key": value.key, "values": value.values}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, list | tuple):

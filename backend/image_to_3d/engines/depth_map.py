@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..catalogue import ENGINES
 from ..core import GaussianCloud, Provenance
 from ..core.cloud.lifting import lift
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError, Notice
 from ..io.photo import Photo
 from .base import EngineOptions, Prediction, Progress, no_progress
 
@@ -42,7 +42,7 @@ class DepthMapEngine:
         seconds = time.perf_counter() - start
         progress("lift", 1.0)
         unknown = float(np.isnan(depth).mean())
-        warnings = (f"{unknown:.0%} of the depth map is unknown; there are no points there.",) if unknown > 0.01 else ()
+        warnings = (Notice("depth.partly_unknown", share=float(unknown)),) if unknown > 0.01 else ()
         return Prediction(replace(cloud, provenance=provenance), {"postprocess": seconds}, "cpu", "fp64", warnings)
 
     def unload(self) -> None:

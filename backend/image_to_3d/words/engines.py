@@ -66,4 +66,21 @@ WORDS = {
     "engines.unknown_device": Words("There is no device named {name!r}.", "Choose auto, cuda, mps or cpu."),
     "engines.unknown_name": Words("There is no engine called {name!r}.", "Choose one of: {engines}."),
     "engines.unknown_precision": Words("There is no precision {name!r}.", "Choose auto, fp32, bf16 or fp16."),
+    "engines.overflowed": Words("{precision} overflowed on this photo; it was done again in fp32."),
+    "engines.lower_precision": Words("Memory ran out in fp32; the network runs in {precision}."),
+    "engines.no_fp16_on_cpu": Words("fp16 is not for CPUs; the network runs in fp32."),
+    "engines.not_metric": Words(
+        "Not metric: calibrate with one or two known lengths. Assumed: {assumption}.",
+    ),
+    "engines.research_only": Words(
+        "Apple's weights are for non-commercial research only.",
+        "Fetch them to note that you accept their licence.",
+        cli="To note that you accept their licence: image-to-3d weights fetch sharp",
+        blender="Press Get Weights… to note that you accept their licence.",
+    ),
+    "engines.approximate_scale": Words(
+        "Built-in engine, approximate scale: one known length makes it right (calibrate).",
+        "The engine sharp sees more; its licence is for research only.",
+        cli="The engine sharp sees more (image-to-3d weights fetch sharp; its licence is for research only).",
+    ),
 }

@@ -102,4 +102,10 @@ WORDS = {
     "measuring.wall_not_upright": Words(
         "The surface to align is not upright.", "Choose a wall, not a floor or a slope."
     ),
+    "measuring.known_lengths_lost": Words(
+        "The known lengths could not be used again, so the scale is that of before: {why}.",
+    ),
+    "measuring.levelling_lost": Words(
+        "The photo stands as before, because it could not be levelled again: {why}.",
+    ),
 }

@@ -48,4 +48,8 @@ WORDS = {
     "photos.unreadable": Words(
         "{name} cannot be read: {why}.", "Open it in an image viewer and save it again as JPEG or PNG."
     ),
+    "photos.focal_assumed": Words(
+        "The photo does not tell its focal length; {mm35:g} mm (35 mm equivalent) was assumed.",
+        "Widths depend on it: give the focal length of the camera.",
+    ),
 }

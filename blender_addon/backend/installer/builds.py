@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from .commands import answer
-from .errors import InstallError, n_
+from .errors import Filled, InstallError, n_
 
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 """PyTorch's own index: builds for CPUs on Linux and for CUDA on Windows are only there."""
@@ -154,8 +154,8 @@ def read_gpu(said: str) -> Gpu | None:
     except (IndexError, ValueError):
         return None
     if driver < CUDA_DRIVER:
-        problem = n_("{0}: its driver {1} is older than {2}; update it to use the GPU")
-        return Gpu(name, problem.format(name, parts[1], CUDA_DRIVER))
+        problem = n_("{name}: its driver {driver} is older than {oldest}; update it to use the GPU")
+        return Gpu(name, Filled(problem, name=name, driver=parts[1], oldest=CUDA_DRIVER))
     if capability < CUDA_CAPABILITY:
-        return Gpu(name, n_("{0} is older than what CUDA 13 supports").format(name))
+        return Gpu(name, Filled(n_("{name} is older than what CUDA 13 supports"), name=name))
     return Gpu(name)

@@ -16,7 +16,7 @@ from typing import IO
 
 from .builds import Source, Torch
 from .commands import answer, clean_environment, progress_of, shell, stream
-from .errors import InstallError, disk_error, explain, n_
+from .errors import Filled, InstallError, disk_error, explain, n_
 from .pythons import Python
 from .records import LOG, RECORD, SLOTS, Installation, delete, find, interpreter, lock
 
@@ -214,7 +214,11 @@ class Installer:
         self._fetched += total if done == total else 0
         so_far = self._fetched + (0 if done == total else done)
         share = min(so_far / self.torch.download_bytes, 1.0)
-        stage = n_("Fetching {0} of about {1} MB").format(round(so_far / 1e6), round(self.torch.download_bytes / 1e6))
+        stage = Filled(
+            n_("Fetching {done} of about {total} MB"),
+            done=round(so_far / 1e6),
+            total=round(self.torch.download_bytes / 1e6),
+        )
         self.progress(stage, 0.05 + 0.75 * share)
 
     def _write(self, line: str) -> None:

@@ -28,6 +28,21 @@ class InstallError(Exception):
         super().__init__(f"{self.message} {self.hint}".strip())
 
 
+class Filled(str):
+    """A text made from a template and values, which it still knows: whoever shows it translates the template."""
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> Filled:
+        filled = super().__new__(cls, template.format(**values))
+        filled.template, filled.values = template, values
+        return filled
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
+        return (self.template,), self.values
+
+
 def n_(text: str) -> str:
     """Marks a text for translation, as ``pgettext_n`` of Blender does; the panel looks it up."""
     return text

@@ -26,7 +26,7 @@ from ..connection import Connection, backend_settings
 from ..engine_catalogue import ENGINE_ITEMS, FETCHABLE
 from ..installation import Machine
 from ..installer import builds, commands, environment, pythons, records
-from ..installer.errors import InstallError
+from ..installer.errors import Filled, InstallError
 from ..long_tasks import LongTasks
 from ..process import OfflineError, find_command
 
@@ -318,7 +318,8 @@ def fetch_weights(engine: EngineState, accepted: bool) -> Handle:
                 task.say(line)
                 return
             done, total = numbers
-            stage = n_("Fetching {0} of about {1} MB").format(round(done / 1e6), round(total / 1e6))
+            template = n_("Fetching {done} of about {total} MB")
+            stage = Filled(template, done=round(done / 1e6), total=round(total / 1e6))
             task.report(stage, done / total if total else 0.0)
 
         if commands.stream([*command, *arguments], commands.plain_environment(), hear, task.cancelled.is_set):

@@ -25,6 +25,7 @@ from image_to_3d.core.lengths.reapply import (
 from image_to_3d.core.surfaces.levelling import Levelling
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
+from ... import translations
 from ...runtime.objects import of
 from ...runtime.workers import Handle, Workers, or_notice
 from ...scene import build, camera, roles
@@ -60,7 +61,7 @@ def write_reapplied(scene: bpy.types.Scene, root: bpy.types.Object, reapplied: R
             outcome.backend_scene = ""  # the backend has the shape before
     if reapplied.levelling is not None:
         levelling.reapply(root, reapplied.levelling)
-    outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *reapplied.warnings])
+    outcome.warnings = "\n".join([*outcome.warnings.splitlines(), *map(translations.stored, reapplied.warnings)])
     _reach(scene, root)
 
 

@@ -13,4 +13,5 @@ WORDS = {
     "Internal error in the extension: {name}: {why}.": "扩展出错了：{name}：{why}。",
     "Blender's console has the details; please report it.": "Blender 的控制台中有详细信息；请报告此问题。",
     "and {count} more": "以及另外 {count} 张",
+    "Waiting, {ahead} before this": "正在等待，前面还有 {ahead} 个",
 }

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Notice
+
 Array = NDArray[np.floating]
 
 FocalSource = Literal["exif35", "exif", "user", "vanishing-points", "assumed"]
@@ -52,10 +54,7 @@ class FocalLength:
         """A sentence for a person if the focal length is an assumption, else empty."""
         if self.source != "assumed":
             return ""
-        return (
-            f"The photo does not tell its focal length; {self.mm35:g} mm (35 mm equivalent) was assumed. "
-            "Widths depend on it: give the focal length of the camera."
-        )
+        return Notice("photos.focal_assumed", mm35=self.mm35)
 
 
 def focal_sd(source: str | None, mm35: float, measured: float | None = None) -> float:

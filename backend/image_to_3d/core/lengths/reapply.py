@@ -13,7 +13,7 @@ import numpy as np
 
 from ..cloud.gaussians import GaussianCloud
 from ..depth.relative_depth import AffineInverseDepth, affine_of, change_inverse_depth
-from ..errors import ErrorCode, ImageTo3DError
+from ..errors import ErrorCode, ImageTo3DError, Notice
 from ..surfaces.levelling import Gravity, Levelling, find_gravity, gravity_from_angles, level, level_from_points
 from ..surfaces.planes import Plane, find_planes
 from ..surfaces.surface import SurfaceGrid
@@ -116,9 +116,7 @@ def reapply_measurements(
             cloud = shift_cloud(cloud, solution.inverse_depth_shift)
         except ImageTo3DError as error:
             cloud, solution = _as_before(cloud, measured, scale_sd)
-            warnings.append(
-                f"The known lengths could not be used again, so the scale is that of before: {error.message}"
-            )
+            warnings.append(Notice("measuring.known_lengths_lost", why=error))
     levelling = None
     if measured.level is not None:
         try:
@@ -126,7 +124,7 @@ def reapply_measurements(
                 SurfaceGrid.from_cloud(cloud), measured.level, cloud.provenance.metric or bool(solution)
             )
         except ImageTo3DError as error:
-            warnings.append(f"The photo stands as before, because it could not be levelled again: {error.message}")
+            warnings.append(Notice("measuring.levelling_lost", why=error))
     return cloud, Reapplied(solution, levelling, tuple(warnings))
 
 

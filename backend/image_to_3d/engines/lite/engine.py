@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...catalogue import ENGINES
 from ...core import ErrorCode, ImageTo3DError, Provenance
 from ...core.cloud.lifting import lift
+from ...core.errors import Notice
 from ...core.lengths.error_field import DepthErrorModel, ErrorField, ErrorMap
 from ...io.photo import Photo
 from .. import torch_runtime
@@ -23,12 +24,6 @@ from ..base import EngineOptions, Prediction, Progress, no_progress
 from .depth import estimate_depth
 from .network import LiteNetwork
 from .weights import load_network
-
-ADVICE = (
-    "Built-in engine, approximate scale: one known length makes it right (calibrate), and the engine sharp sees more "
-    "(image-to-3d weights fetch sharp; its licence is for research only)."
-)
-
 
 ERROR_MODEL = DepthErrorModel(**json.loads(Path(__file__).with_name("error_model.json").read_text()))
 """Measured by ``scripts/measure_engine.py lite`` on rooms that the network has not seen."""
@@ -95,7 +90,7 @@ class LiteEngine:
         stop = time.perf_counter()
         progress("lift", 1.0)
         seconds = {"network": middle - start, "postprocess": stop - middle}
-        return Prediction(cloud, seconds, str(self.device), "fp32", (ADVICE,))
+        return Prediction(cloud, seconds, str(self.device), "fp32", (Notice("engines.approximate_scale"),))
 
     def load(self) -> LiteNetwork:
         """The network on the device; read if it is not there yet.

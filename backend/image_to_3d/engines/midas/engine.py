@@ -17,8 +17,8 @@ from ...core import Cancelled, ErrorCode, GaussianCloud, ImageTo3DError, Intrins
 from ...core.cloud.background_fill import fill_behind_edges
 from ...core.cloud.lifting import MAX_GAUSSIANS, grid_size, lift
 from ...core.depth.guided_upsampling import upsample_to_photo
-from ...core.depth.relative_depth import NOT_METRIC, AffineInverseDepth, affine_of, assume
-from ...core.errors import is_out_of_memory
+from ...core.depth.relative_depth import AffineInverseDepth, affine_of, assume
+from ...core.errors import Notice, is_out_of_memory
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineOptions, Prediction, Progress, no_progress
@@ -52,7 +52,7 @@ class _MidasEngine:
         self._warnings: tuple[str, ...] = ()
         if self.device.type == "cpu" and self.precision == "fp16":
             self.precision = "fp32"  # emulated there: measured a hundred times slower
-            self._warnings = ("fp16 is not for CPUs; the network runs in fp32.",)
+            self._warnings = (Notice("engines.no_fp16_on_cpu"),)
         self.checkpoint: Path = weights.require(self.info.name, options.checkpoint).path
         self._network: SmallNetwork | DPTNetwork | None = None
 
@@ -79,7 +79,7 @@ class _MidasEngine:
         progress("postprocess", 1.0)
         affine = affine_of(cloud)
         assert affine is not None
-        warnings = [f"{NOT_METRIC} Assumed: {affine.assumption}.", *self._warnings, *warnings]
+        warnings = [Notice("engines.not_metric", assumption=affine.assumption), *self._warnings, *warnings]
         return Prediction(cloud, seconds, str(self.device), self.precision, tuple(warnings))
 
     def disparity(self, photo: Photo, progress: Progress = no_progress) -> NDArray[np.float32]:
@@ -127,7 +127,7 @@ class _MidasEngine:
         try:
             disparity = self._run(photo, progress, seconds)
             if not np.isfinite(disparity).all() and self.precision != "fp32":
-                warnings.append(f"{self.precision} overflowed on this photo; it was done again in fp32.")
+                warnings.append(Notice("engines.overflowed", precision=self.precision))
                 self.unload()
                 self.precision = "fp32"
                 disparity = self._run(photo, progress, seconds)

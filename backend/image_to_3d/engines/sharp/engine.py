@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ...catalogue import ENGINES
 from ...core import Cancelled, ErrorCode, GaussianCloud, Grid, ImageTo3DError, Provenance
-from ...core.errors import is_out_of_memory
+from ...core.errors import Notice, is_out_of_memory
 from ...io.photo import Photo
 from .. import torch_runtime, weights
 from ..base import EngineOptions, Prediction, Progress, no_progress
@@ -100,10 +100,7 @@ class SharpEngine:
                 timed("load", self.load)
             config = self.load().config
             if config == PUBLISHED and weights.needs_consent(weights.lookup(self.info.name)):
-                warnings.append(
-                    "Apple's weights are for non-commercial research only; to note that you accept their licence: "
-                    "image-to-3d weights fetch sharp"
-                )
+                warnings.append(Notice("engines.research_only"))
             report("preprocess", 0.0)
             image = timed("preprocess", lambda: self._preprocess(photo, config.resolution))
             output = timed("network", lambda: self._run(image, photo, report, warnings))
@@ -158,7 +155,7 @@ class SharpEngine:
             attempt = attempts.pop(0)
             if attempt.precision != self.precision:
                 self._change_precision(attempt.precision)
-                warnings.append(f"Memory ran out in fp32; the network runs in {attempt.precision}.")
+                warnings.append(Notice("engines.lower_precision", precision=attempt.precision))
             output = self._try(attempt, image, photo, report)
             if output is None:
                 continue
@@ -166,7 +163,7 @@ class SharpEngine:
                 return output
             if self.precision == "fp32":
                 raise ImageTo3DError(ErrorCode.ENGINE_FAILED, "engines.sharp_not_finite")
-            warnings.append(f"{self.precision} overflowed on this photo; it was done again in fp32.")
+            warnings.append(Notice("engines.overflowed", precision=self.precision))
             self._change_precision("fp32")
             attempts = self._attempts()
         raise self._out_of_memory()
