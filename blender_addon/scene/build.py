@@ -6,7 +6,6 @@ What takes time is drafted first, in steps and as data-blocks that nothing uses;
 from __future__ import annotations
 
 import contextlib
-from itertools import zip_longest
 
 import bpy
 import numpy as np
@@ -120,9 +119,8 @@ def _record(root: bpy.types.Object, photo: PhotoResult, metres_per_unit: float) 
         outcome.focal_px, outcome.mm35, outcome.focal_source = result.focal.px, result.focal.mm35, result.focal.source
     outcome.engine, outcome.device, outcome.metric = result.engine, result.device, result.metric
     outcome.seconds = photo.seconds
-    outcome.warnings = "\n".join(
-        translations.stored(text, fields) for text, fields in zip_longest(result.warnings, result.notices, fillvalue={})
-    )
+    notices = result.notices or [{} for _ in result.warnings]
+    outcome.warnings = "\n".join(map(translations.stored, result.warnings, notices))
     outcome.backend_scene = result.scene
     outcome.grid = result.grid or (0, 0, 0)
     outcome.invented = 0 if points.invented is None else int(points.invented.sum())
