@@ -84,6 +84,6 @@ def with_lines(photo: Photo, camera: PhotoCamera) -> NDArray[np.uint8]:
     for wanted in (-1, 0, 1, 2):  # what counts is on top
         colour = (150, 150, 150) if wanted < 0 else AXIS_COLOURS[wanted]
         for x0, y0, x1, y1 in camera.segments[camera.lines.labels == wanted]:
-            ends = [(round(float(x - 0.5)), round(float(y - 0.5))) for x, y in ((x0, y0), (x1, y1))]
-            cv2.line(picture, *ends, colour, thick if wanted >= 0 else max(1, thick // 2), cv2.LINE_AA)
+            start, end = ((round(float(x - 0.5)), round(float(y - 0.5))) for x, y in ((x0, y0), (x1, y1)))
+            cv2.line(picture, start, end, colour, thick if wanted >= 0 else max(1, thick // 2), cv2.LINE_AA)
     return picture

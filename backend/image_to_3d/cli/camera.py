@@ -62,13 +62,11 @@ def run(args: argparse.Namespace) -> int:
     inputs = find_photos(args.photos)
     if args.overlay is not None:
         if len(inputs) != 1:
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "--overlay is for one photo.", "Name one photo only.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "commands.overlay_of_several")
         if args.overlay.suffix.lower() != ".png":
-            raise ImageTo3DError(ErrorCode.BAD_REQUEST, f"{args.overlay} is no PNG file.", "Let its name end in .png.")
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "commands.overlay_suffix", file=args.overlay)
         if args.overlay.exists() and not args.overwrite:
-            raise ImageTo3DError(
-                ErrorCode.BAD_REQUEST, f"{args.overlay} exists already.", "Use --overwrite to replace it."
-            )
+            raise ImageTo3DError(ErrorCode.BAD_REQUEST, "files.file_exists", file=args.overlay)
     failed = 0
     for item in inputs:
         try:
@@ -79,10 +77,11 @@ def run(args: argparse.Namespace) -> int:
             failed += 1
             log.debug("%s", item.path, exc_info=True)
             if args.json:
-                what = {"code": error.code.value, "message": error.message, "hint": error.hint}
+                message, hint = error.words("cli")
+                what = {"code": error.code.value, "message": message, "hint": hint}
                 print(json.dumps({"photo": str(item.path), "status": "error", "error": what}), flush=True)
             else:
-                print(f"{item.path}: {error}", file=sys.stderr)
+                print(f"{item.path}: {error.sentence('cli')}", file=sys.stderr)
             continue
         camera = camera_of_photo(photo)
         if args.overlay is not None:
