@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import bpy
+
+from .stream import Stream
 
 
 class HiddenPointClouds:
@@ -13,6 +15,17 @@ class HiddenPointClouds:
     def __init__(self) -> None:
         self._hiding: set[int] = set()  # addresses of spaces, on screen or not
         self._known: set[int] = set()  # of all spaces there were when the first of them was hidden
+
+    def follow(self, viewports: Iterable[tuple[bpy.types.Area, Stream]]) -> None:
+        """Hide them where the pictures stand for all of them in every view of a space."""
+        replaced: dict[int, tuple[bpy.types.SpaceView3D, bool]] = {}
+        for area, stream in viewports:
+            space = area.spaces.active
+            key = space.as_pointer()
+            stands = stream.picture is not None and stream.view is not None and not stream.view.visible.refused
+            replaced[key] = space, stands and replaced.get(key, (space, True))[1]
+        for space, hide in replaced.values():
+            self.set(space, hide)
 
     def set(self, space: bpy.types.SpaceView3D, hide: bool) -> None:
         """Hide them in a space, where all are photos' and a person shows them, or take that back."""

@@ -106,7 +106,7 @@ class LivePreview:
             add(self._draw_notice, (), "WINDOW", "POST_PIXEL"),
         ]
         self._follow_settings(clock())
-        self._redraw_all()
+        _redraw_all()
         self.wake()
 
     def turn_on_soon(self) -> None:
@@ -124,7 +124,7 @@ class LivePreview:
             bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
         self._handles = []
         self.close_streams()
-        self._redraw_all()
+        _redraw_all()
 
     def close(self) -> None:
         """Turn it off for good."""
@@ -183,9 +183,9 @@ class LivePreview:
             of(ResidentScenes).forget_all()
         views = [stream.view for stream in self._streams.values() if not stream.rests]
         self._uploads.send_missing([view.visible for view in views if view is not None], now)
-        self._hide_point_clouds(places)
+        self._point_clouds.follow((places[address][0], stream) for address, stream in self._streams.items())
         if self._colours.pump():
-            self._redraw_all()
+            _redraw_all()
 
     def failure_of(self, stream: Stream | None) -> ImageTo3DError | None:
         """Why a viewport does not show what it should."""
@@ -205,7 +205,7 @@ class LivePreview:
             self._uploads.begin(None if find else self._uploads.failure)
             self.close_streams()
             of(ResidentScenes).forget_all()
-            self._redraw_all()
+            _redraw_all()
 
     def _draw(self) -> None:
         """POST_VIEW of every 3D viewport."""
@@ -257,26 +257,11 @@ class LivePreview:
                 return n_("Waiting for the first picture…")
         return ""
 
-    def _hide_point_clouds(self, places: dict[int, Place]) -> None:
-        """Where the pictures stand for all native point clouds of a space, these are hidden."""
-        replaced: dict[int, tuple[bpy.types.SpaceView3D, bool]] = {}
-        for address, stream in self._streams.items():
-            space = places[address][0].spaces.active
-            key = space.as_pointer()
-            stands = stream.picture is not None and stream.view is not None and not stream.view.visible.refused
-            replaced[key] = space, stands and replaced.get(key, (space, True))[1]
-        for space, hide in replaced.values():
-            self._point_clouds.set(space, hide)
-
     def _after_upload(self, failed: bool) -> None:
         if failed:
-            self._redraw_all()
+            _redraw_all()
         else:
             self.wake()
-
-    def _redraw_all(self) -> None:
-        for _, region in _places():
-            region.tag_redraw()
 
 
 def _bias(context: bpy.types.Context) -> float:
@@ -286,6 +271,11 @@ def _bias(context: bpy.types.Context) -> float:
         for obj in visible_splats.surfaces(context.scene, context.view_layer)
     )
     return SURFACE_BIAS if shown else 0.0
+
+
+def _redraw_all() -> None:
+    for _, region in _places():
+        region.tag_redraw()
 
 
 def _places() -> Iterator[Place]:
