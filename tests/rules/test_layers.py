@@ -23,7 +23,8 @@ BACKEND = {
     "engines": {"core", "io", "paths", "catalogue", "words"},
     "render": {"core", "words"},
     "measuring": {"core", "io", "catalogue", "words"},
-    "pipeline": {"core", "io", "engines", "catalogue", "file_kinds", "words"},
+    "photo_camera": {"core", "io", "words"},
+    "pipeline": {"core", "io", "photo_camera", "engines", "catalogue", "file_kinds", "words"},
     "api": {"core", "io", "engines", "pipeline", "measuring", "catalogue", "file_kinds", "words"},
 }
 """What a part of the package may import beside itself and the version; ``server``, ``web`` and ``cli`` stand on all of these."""

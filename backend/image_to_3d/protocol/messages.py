@@ -22,7 +22,7 @@ from .parts import Instance as Instance
 from .schema import JsonObject, SchemaError
 
 PROTOCOL_VERSION = 2
-SCHEMA_FINGERPRINT = "74531b8ab642360d"
+SCHEMA_FINGERPRINT = "95f7800d8fe4f8f6"
 """Of all messages below: another schema needs another version, see ``tests/rules/test_versions.py``."""
 
 REQUESTS: dict[str, type[Message]] = {}
