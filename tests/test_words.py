@@ -28,12 +28,11 @@ def raised() -> list[tuple[str, str, set[str] | None]]:
         for path in folder.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and _name(node) in ERRORS:
-                    keys = [
-                        arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-                    ]
+                    parts = [p for a in node.args for p in ((a.body, a.orelse) if isinstance(a, ast.IfExp) else (a,))]
+                    keys = [p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)]
                     values = {k.arg for k in node.keywords}
                     place = f"{path.relative_to(REPOSITORY)}:{node.lineno}"
-                    found += [(place, key, None if None in values else values - ALWAYS) for key in keys[:1]]
+                    found += [(place, key, None if None in values else values - ALWAYS) for key in keys]
     return found
 
 

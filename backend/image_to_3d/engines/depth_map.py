@@ -60,14 +60,11 @@ def check_same_size(photo: Photo, depth: NDArray[np.float32]) -> None:
         turned = (height, width) == (photo.width, photo.height)
         raise ImageTo3DError(
             ErrorCode.BAD_REQUEST,
-            "depth.size_differs",
+            "depth.turned" if turned else "depth.size_differs",
             width=width,
             height=height,
             photo_width=photo.width,
             photo_height=photo.height,
-            hint="The photo is turned upright by its EXIF orientation; turn the depth map as well."
-            if turned
-            else "Give a depth map of the photo's size, or ask for it to be stretched (--resize-depth).",
         )
 
 

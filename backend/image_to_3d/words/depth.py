@@ -26,7 +26,13 @@ WORDS = {
         "Use one that was made from one photo and not edited since.",
     ),
     "depth.size_differs": Words(
-        "The depth map is {width}×{height} but the photo is {photo_width}×{photo_height}.", "{hint}"
+        "The depth map is {width}×{height} but the photo is {photo_width}×{photo_height}.",
+        "Give a depth map of the photo's size, or ask for it to be stretched.",
+        cli="Give a depth map of the photo's size, or ask for it to be stretched (--resize-depth).",
+    ),
+    "depth.turned": Words(
+        "The depth map is {width}×{height} but the photo is {photo_width}×{photo_height}.",
+        "The photo is turned upright by its EXIF orientation; turn the depth map as well.",
     ),
     "depth.too_large": Words(
         "The depth map {name} has the size {map}, more than {max_pixels} million values.", "Scale it down."

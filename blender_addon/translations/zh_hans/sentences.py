@@ -29,7 +29,7 @@ WORDS = {
     "The depth map is {width}×{height} but the photo is {photo_width}×{photo_height}.": "深度图为 {width}×{height}，而照片为 {photo_width}×{photo_height}。",
     "The depth map is {width}×{height} but the photo is {photo_width}×{photo_height}: another aspect ratio.": "深度图为 {width}×{height}，而照片为 {photo_width}×{photo_height}：长宽比不同。",
     "The photo is turned upright by its EXIF orientation; turn the depth map as well.": "照片已按其 EXIF 方向转正；请把深度图也转正。",
-    "Give a depth map of the photo's size, or ask for it to be stretched (--resize-depth).": "请提供与照片同样大小的深度图，或勾选“拉伸到照片”（--resize-depth）。",
+    "Give a depth map of the photo's size, or ask for it to be stretched.": "请提供与照片同样大小的深度图，或勾选“拉伸到照片”。",
     "Crop one of them so that both show the same view.": "请裁剪其中之一，使两者画面相同。",
     "The depth map {name} cannot be used: {why}.": "深度图 {name} 无法使用：{why}。",
     "The built-in engine sees nothing but sky in this photo.": "内置引擎在这张照片中只看到天空。",
