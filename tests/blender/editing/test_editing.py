@@ -287,6 +287,76 @@ def test_everything_can_be_undone_step_by_step(built, addon, edits) -> None:
             assert bpy.ops.ed.undo() == {"FINISHED"}
 
 
+def random_edit(rng: np.random.Generator, addon, built, edits) -> None:
+    """One thing that a person may do to a photo, or to the crop box, or to neither."""
+    root, points = built.root, built.points
+    settings = root.image_to_3d.editing
+    count = len(edits.flags(points))
+
+    def crop() -> None:
+        if settings.crop_box is None:
+            edits.add_box(root)
+        settings.crop_box.location = np.array(settings.crop_box.location) + rng.normal(size=3) * 0.3
+        settings.crop_box.scale = np.array(settings.crop_box.scale) * rng.choice([0.8, 1.0, 1.2], 3)
+
+    def remove() -> None:
+        edits.mark(root, edits.BY_HAND, rng.random(count) < rng.choice([0.0, 0.01, 0.3]))
+
+    def filtered() -> None:
+        settings.distance_max = float(rng.choice([0.0, 2.0, 3.0]))
+        edits.apply(root)
+
+    def both_move() -> None:
+        root.location = rng.normal(size=3)
+        root.rotation_euler = rng.normal(size=3)
+
+    def elsewhere() -> None:
+        bpy.data.objects["Cube"].location = rng.normal(size=3)
+
+    def toggle() -> None:
+        settings.crop_inside = not settings.crop_inside
+
+    def fill() -> None:
+        root.image_to_3d.filled = "HIDE" if root.image_to_3d.filled != "HIDE" else "SHOW"
+
+    def bake() -> None:
+        edits.apply_crop(root)
+
+    def restore() -> None:
+        edits.restore(root)
+
+    rng.choice([crop, crop, remove, filtered, both_move, elsewhere, toggle, fill, bake, restore])()
+    bpy.context.view_layer.update()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_while_what_decides_the_edits_is_equal_they_are(built, addon, edits, seed: int) -> None:
+    """Pictures and caches compare ``state`` and never look at the points."""
+    rng = np.random.default_rng(seed)
+    seen: dict[tuple, np.ndarray] = {}
+    shown_sets = set()
+    for _ in range(40):
+        random_edit(rng, addon, built, edits)
+        key, kept = edits.state(built.points), edits.kept(built.points)
+        others = np.count_nonzero(seen.setdefault(key, kept) != kept)
+        assert others <= 1e-4 * len(kept), (
+            "others are shown, and nobody would notice"
+        )  # on the box's faces, rounding decides
+        assert edits.state(built.points) == key, "asking changes nothing"
+        shown_sets.add(kept.tobytes())
+    assert len(shown_sets) > 5, "these edits do something"
+
+
+def test_what_moves_together_or_is_no_part_of_it_leaves_the_edits(built, addon, edits) -> None:
+    edits.add_box(built.root)
+    bpy.context.view_layer.update()
+    before, kept = edits.state(built.points), edits.kept(built.points)
+    built.root.location, built.root.rotation_euler = (1, 2, 3), (0.1, 0.2, 0.3)
+    bpy.data.objects["Cube"].location = (5, 5, 5)
+    bpy.context.view_layer.update()
+    assert edits.state(built.points) == before and np.array_equal(edits.kept(built.points), kept)
+
+
 def test_restore_all_brings_everything_back(built, addon, edits) -> None:
     before = set(bpy.data.objects.keys())
     put_box(built, (-1, 0, -1), (1, 3.5, 1))
