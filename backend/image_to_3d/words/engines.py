@@ -23,7 +23,12 @@ WORDS = {
         "Close other programs, or use midas-small, which is content with 300 MB.",
     ),
     "engines.no_points": Words("The engine returned no points.", "Try another photo or engine."),
-    "engines.none_ready": Words("No engine can make depth from a bare photo yet.", "{hint}"),
+    "engines.none_ready": Words(
+        "No engine can make depth from a bare photo yet.",
+        "{hint}",
+        blender="Press Get Weights…, or choose a depth file.",
+        web="Give a depth file, or get the weights of an engine first.",
+    ),
     "engines.not_finite": Words(
         "The network gave values that are not numbers.",
         "The checkpoint may be damaged: fetch it again.",

@@ -5,7 +5,12 @@ from __future__ import annotations
 from .table import Words
 
 WORDS = {
-    "weights.absent": Words("The weights of {name} are not here.", "{hint}"),
+    "weights.absent": Words(
+        "The weights of {name} are not here.",
+        "{hint}",
+        blender="Press Get Weights….",
+        web="Get them first, or choose another engine.",
+    ),
     "weights.built_in_missing": Words(
         "The weights of the built-in engine are not at {path}.", "Install the package again."
     ),
@@ -84,5 +89,10 @@ WORDS = {
         "{target} cannot be written: {why}.", "Check the free space and the permissions of the folder."
     ),
     "weights.unknown_name": Words("There are no weights called {name!r}.", "Choose one of: {weights}."),
-    "weights.unusable": Words("The weights of {name} cannot be used.", "{hint}"),
+    "weights.unusable": Words(
+        "The weights of {name} cannot be used.",
+        "{hint}",
+        blender="Press Get Weights….",
+        web="Get them again, or choose another engine.",
+    ),
 }

@@ -82,4 +82,7 @@ WORDS = {
     "Not metric: calibrate with one or two known lengths. Assumed: {assumption}.": "没有真实尺度：请用一个或两个已知长度校准。假定：{assumption}。",
     "Apple's weights are for non-commercial research only.": "Apple 的权重仅限非商业研究使用。",
     "Press Get Weights… to note that you accept their licence.": "请按“获取权重…”以记录您接受其许可。",
+    "Press Get Weights….": "请按“获取权重…”。",
+    "Press Get Weights…, or choose a depth file.": "请按“获取权重…”，或选择一个深度文件。",
+    "No engine can make depth from a bare photo yet.": "目前没有引擎能仅凭一张照片得出深度。",
 }
