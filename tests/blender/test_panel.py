@@ -120,6 +120,26 @@ def test_a_packed_image_tells_its_focal_length_too(panel_without_backend, draw) 
     assert "26.0 mm, 69° wide (from the photo)" in draw("settings").text
 
 
+def test_one_odd_photo_does_not_hide_what_is_known_of_others(
+    panel_without_backend, addon, draw, tmp_path: Path, monkeypatch
+) -> None:
+    """Even one whose reading fails in a way that nobody foresaw."""
+    read = addon.photos.info.photo_head
+
+    def head(path: Path):
+        if Path(path).name == "odd.jpg":
+            raise RuntimeError("nobody foresaw this")
+        return read(path)
+
+    monkeypatch.setattr(addon.photos.info, "photo_head", head)
+    recipe = panel_without_backend.recipe
+    (tmp_path / "odd.jpg").write_bytes(b"odd")
+    recipe.photo_path = str(tmp_path / "odd.jpg")
+    assert "(from the photo)" not in draw("settings").text
+    recipe.photo_path = str(SAMPLE / "photo.jpg")
+    assert "26.0 mm, 69° wide (from the photo)" in draw("settings").text
+
+
 def test_a_small_picture_stands_upright(panel_without_backend, addon, draw, tmp_path: Path) -> None:
     path = tmp_path / "sideways.jpg"
     path.write_bytes(with_orientation((SAMPLE / "photo.jpg").read_bytes(), 6))
