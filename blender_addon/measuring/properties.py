@@ -13,6 +13,7 @@ from bpy.props import (
     FloatProperty,
     FloatVectorProperty,
     PointerProperty,
+    StringProperty,
 )
 
 
@@ -53,6 +54,8 @@ class Calibration(bpy.types.PropertyGroup):
         bend: what has been added to the engine's inverse depth, before the factor, 1/m; 0 for engines with metres of their own.
         relative_sd: relative standard deviation of the scale.
         lateral_share: share of the known lengths that lies across the line of sight.
+        field: what the known lengths tell about the error of the depth, as JSON of numbers of
+            :class:`~image_to_3d.core.lengths.error_field.KnownDistance`; empty where nothing is known of that error.
     """
 
     calibrated: BoolProperty()
@@ -61,6 +64,7 @@ class Calibration(bpy.types.PropertyGroup):
     bend: FloatProperty()
     relative_sd: FloatProperty()
     lateral_share: FloatProperty()
+    field: StringProperty()
 
 
 class Levelling(bpy.types.PropertyGroup):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import lru_cache
 
 import bpy
 
 from image_to_3d import catalogue
 from image_to_3d.blender.length_labels import Units, length_label
-from image_to_3d.core import Provenance
+from image_to_3d.core import Intrinsics, Provenance
 from image_to_3d.core.lengths.calibration import Scale, engine_scale
-from image_to_3d.core.lengths.measuring import CONFIDENCE_95, Length
+from image_to_3d.core.lengths.error_field import ErrorField, KnownDistance
+from image_to_3d.core.lengths.measuring import Length
 
 from . import stored_cloud
 
@@ -35,14 +38,34 @@ def scale_of_photo(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
     if not calibration.calibrated or scaled_by_hand(root, factor):
         return replace(prior, factor=factor)
     residuals = tuple(known.residual_m for known in calibration.known)
-    return Scale("calibrated", calibration.relative_sd, prior.focal_sd, factor, calibration.lateral_share, residuals)
+    field = None if prior.field is None else _conditioned(prior.field, calibration.field)
+    return Scale(
+        "calibrated", calibration.relative_sd, prior.focal_sd, factor, calibration.lateral_share, residuals, field
+    )
 
 
 def engine_prior(root: bpy.types.Object) -> Scale:
     """The scale as the engine claims it, of a measurable root."""
     outcome = root.image_to_3d.outcome
-    provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None)
-    return engine_scale(provenance, stored_cloud.intrinsics(root), catalogue.scale_sd(outcome.engine, outcome.metric))
+    known = outcome.engine, outcome.metric, outcome.focal_source or None, outcome.depth_error
+    return _prior(*known, stored_cloud.intrinsics(root))
+
+
+@lru_cache(maxsize=16)
+def _prior(engine: str, metric: bool, focal: str | None, depth_error: str, intrinsics: Intrinsics) -> Scale:
+    """Kept, because panels ask with every drawing, and what a typical length is worth takes some milliseconds."""
+    details = {"depth_error": json.loads(depth_error)} if depth_error else {}
+    provenance = Provenance(engine, metric, focal, details=details)
+    return engine_scale(provenance, intrinsics, catalogue.scale_sd(engine, metric))
+
+
+@lru_cache(maxsize=16)
+def _conditioned(field: ErrorField, known: str) -> ErrorField:
+    """The field with the known lengths of a calibration; files of before have none, and their lengths stay as uncertain as bare."""
+    try:
+        return field.with_known([KnownDistance.from_plain(numbers) for numbers in json.loads(known or "[]")])
+    except (ValueError, TypeError):
+        return field
 
 
 def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:
@@ -53,8 +76,8 @@ def scaled_by_hand(root: bpy.types.Object, factor: float) -> bool:
 
 
 def length_text(context: bpy.types.Context, length: Length) -> str:
-    """ "≈ 2.61 m ± 0.06": as the scene's units have it, with half the width of the 95 % interval."""
-    return f"≈ {length_label(length.metres, CONFIDENCE_95 * length.sd, _units(context))}"
+    """ "≈ 2.61 m ± 0.06": as the scene's units have it, with the 95 % interval."""
+    return f"≈ {length_label(length.metres, length.interval, _units(context))}"
 
 
 def metres_text(context: bpy.types.Context, metres: float) -> str:

@@ -6,6 +6,7 @@ levelling and calibration, leads from there to Blender's world.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,9 @@ def picture_of(root: bpy.types.Object, points: bpy.types.Object) -> blender_poin
     """What the points of a :func:`measurable` root were made from. They carry their cells."""
     outcome = root.image_to_3d.outcome
     layers = list(range(*outcome.invented_layers))
-    details = {"invented_layers": layers} if layers else {}
+    details: dict[str, Any] = {"invented_layers": layers} if layers else {}
+    if outcome.depth_error:
+        details["depth_error"] = json.loads(outcome.depth_error)
     provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None, details=details)
     return blender_points.Picture(
         pointcloud.read(points, pointcloud.CELL), Grid(*outcome.grid), intrinsics(root), provenance

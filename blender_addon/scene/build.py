@@ -6,6 +6,7 @@ What takes time is drafted first, in steps and as data-blocks that nothing uses;
 from __future__ import annotations
 
 import contextlib
+import json
 
 import bpy
 import numpy as np
@@ -131,6 +132,7 @@ def _record(root: bpy.types.Object, photo: PhotoResult, metres_per_unit: float) 
     affine = result.inverse_depth or {}
     outcome.inverse_depth = affine.get("a", 0.0), affine.get("b", 0.0)
     outcome.assumption = str(affine.get("assumption", ""))
+    outcome.depth_error = json.dumps(result.depth_error) if result.depth_error else ""
     outcome.heading_deg = -1.0 if result.heading_deg is None else result.heading_deg
 
 

@@ -117,6 +117,8 @@ class Outcome(bpy.types.PropertyGroup):
         invented_layers: the first such layer of the grid and the one after the last; zeros without.
         inverse_depth: a and b of 1/z = a d + b where relative inverse depth d became metres; zeros elsewhere.
         assumption: what a and b rest on.
+        depth_error: how wrong the depth may be, as JSON of
+            :meth:`~image_to_3d.core.lengths.error_field.ErrorField.to_plain`; empty where nobody knows.
         heading_deg: compass direction of the view, clockwise from north, as the photo tells it; negative if it does not.
     """
 
@@ -139,6 +141,7 @@ class Outcome(bpy.types.PropertyGroup):
     metres_per_unit: FloatProperty(default=1.0)
     inverse_depth: FloatVectorProperty(size=2)
     assumption: StringProperty()
+    depth_error: StringProperty()
     heading_deg: FloatProperty(default=-1.0)
 
 

@@ -31,11 +31,26 @@ from image_to_3d.blender.length_labels import FOOT, INCH, Units, length_label
     ],
 )
 def test_examples(metres: float, half: float | None, system: str, unit: str, text: str) -> None:
-    assert length_label(metres, half, Units(system, unit)) == text
+    interval = None if half is None else (metres - half, metres + half)
+    assert length_label(metres, interval, Units(system, unit)) == text
 
 
 @given(st.floats(0.01, 100), st.floats(1e-4, 10))
 def test_what_is_shown_is_what_is_known(metres: float, half: float) -> None:
-    shown, interval = length_label(metres, half).replace(" m", "").split(" ± ")
+    shown, interval = length_label(metres, (metres - half, metres + half)).replace(" m", "").split(" ± ")
     assert abs(float(shown) - metres) <= 0.51 * half and float(interval) == pytest.approx(half, rel=0.26, abs=5e-5)
     assert len(interval.replace(".", "").strip("0")) <= 3
+
+
+@pytest.mark.parametrize(
+    ("metres", "interval", "units", "text"),
+    [
+        (2.6, (1.9, 3.6), None, "2.6 m (1.9 – 3.6)"),
+        (2.0, (2.1, 2.5), None, "2.0 m (2.1 – 2.5)"),
+        (2.6, (1.9, 3.6), Units("METRIC", "CENTIMETERS"), "260 cm (190 – 360)"),
+        (2.6, (2.5, 2.715), None, "2.60 m ± 0.11"),
+        (6 * INCH, (4 * INCH, 9 * INCH), Units("IMPERIAL", "ADAPTIVE"), '6" (4" – 9")'),
+    ],
+)
+def test_an_uneven_interval_shows_both_ends(metres: float, interval: tuple, units: Units | None, text: str) -> None:
+    assert length_label(metres, interval, units) == text

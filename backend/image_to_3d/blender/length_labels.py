@@ -23,6 +23,8 @@ _UNITS = {
     "THOU": ("thou", INCH / 1000),
 }
 _MOST_DECIMALS = 4
+UNEVEN = 0.2
+"""From which share of half its width on the middle of an interval beside the length is shown: both ends are written then."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,27 @@ class Units:
     unit: str = "ADAPTIVE"
 
 
-def length_label(metres: float, half: float | None = None, units: Units | None = None) -> str:
-    """ "2.60 m ± 0.04", "8' 6.4\\" ± 1.6\\"", or the length alone.
+def length_label(metres: float, interval: tuple[float, float] | None = None, units: Units | None = None) -> str:
+    """ "2.60 m ± 0.04", "8' 6.4\\" ± 1.6\\"", "2.6 m (1.9 to 3.6)", or the length alone.
 
     Args:
         metres: the length, ≥ 0.
-        half: half the width of its interval, metres; None: the length to the millimetre, alone.
+        interval: its least and its largest value, metres; None: the length to the millimetre, alone.
         units: of the scene; None: metres.
     """
+    half = None if interval is None else (interval[1] - interval[0]) / 2
+    if interval is not None and half and abs(interval[0] + interval[1] - 2 * metres) > UNEVEN * half:
+        number, low, high = (_label(value, half, units).partition(" ±")[0] for value in (metres, *interval))
+        return f"{number} ({_bare(low)} – {_bare(high)})"
+    return _label(metres, half, units)
+
+
+def _bare(number: str) -> str:
+    """Without the name of a unit, which stands before it already."""
+    return number.split(" ")[0] if number.count(" ") == 1 and not number.endswith('"') else number
+
+
+def _label(metres: float, half: float | None, units: Units | None) -> str:
     system, unit = (units.system, units.unit) if units is not None else ("METRIC", "ADAPTIVE")
     if system == "IMPERIAL" and unit in {"ADAPTIVE", "FEET"}:
         return _feet_and_inches(metres, half)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -196,6 +197,7 @@ def _finish(
 def _record(root: bpy.types.Object, known: Sequence[AnchoredLength], solution: Solution) -> None:
     state, scale = root.image_to_3d.calibration, solution.scale
     state.calibrated = bool(known)
+    state.field = "" if scale.field is None else json.dumps([k.to_plain() for k in scale.field.known])
     state.factor, state.relative_sd, state.lateral_share = scale.factor, scale.relative_sd, scale.lateral_share
     _write_known(root, known, scale.residuals_m or (0.0,) * len(known))
 

@@ -19,7 +19,7 @@ from image_to_3d.blender.length_labels import Units, length_label
 from image_to_3d.core.cameras.axes import points_to_blender, points_to_opencv
 from image_to_3d.core.lengths.anchors import Anchor
 from image_to_3d.core.lengths.calibration import Scale
-from image_to_3d.core.lengths.measuring import CONFIDENCE_95, with_scale
+from image_to_3d.core.lengths.measuring import with_scale
 
 from ...scene import node_trees
 from ...scene.roles import root_of
@@ -107,17 +107,25 @@ def label(obj: bpy.types.Object, root: bpy.types.Object, scene: bpy.types.Scene,
         _draw(obj, root, ends(obj), np.array(stored.facing))
     a, b = points_to_opencv(ends(obj)) * root.image_to_3d.outcome.metres_per_unit
     length = with_scale(float(np.linalg.norm(b - a)), stored.sd_m, np.stack([a, b]), scale)
-    stored.metres, stored.half_m = length.metres, CONFIDENCE_95 * length.sd
+    stored.metres, (stored.low_m, stored.high_m) = length.metres, length.interval
+    stored.half_m = (stored.high_m - stored.low_m) / 2
     text = _child(obj, "FONT")
     if text is not None:
         text.data.body = text_of(obj, scene)
+
+
+def _interval(stored: bpy.types.PropertyGroup) -> tuple[float, float]:
+    """Of a length as it is shown; files of before have half its width."""
+    if stored.high_m:
+        return stored.low_m, stored.high_m
+    return stored.metres - stored.half_m, stored.metres + stored.half_m
 
 
 def text_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> str:
     """ "≈ 2.60 m ± 0.04", with what a laser passed."""
     stored = obj.image_to_3d.dimension
     units = Units(scene.unit_settings.system, scene.unit_settings.length_unit)
-    shown = f"{'≥' if stored.at_least else '≈'} {length_label(stored.metres, stored.half_m, units)}"
+    shown = f"{'≥' if stored.at_least else '≈'} {length_label(stored.metres, _interval(stored), units)}"
     states = [word for word in ("hidden", "extended") if getattr(stored, word)]
     return f"{shown} ({', '.join(states)})" if states else shown
 

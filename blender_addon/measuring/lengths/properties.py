@@ -29,7 +29,8 @@ class Dimension(bpy.types.PropertyGroup):
         anchored: whether ``start`` and ``end`` hold its ends.
         placed: its two vertices below the root as they were set, to see whether somebody has moved them.
         facing: direction below the root that its text looks; zeros: at the photo's camera.
-        metres, half_m: the length and half its 95 % interval as they are shown.
+        metres, low_m, high_m: the length and its 95 % interval as they are shown.
+        half_m: half the width of the interval.
     """
 
     kind: EnumProperty(items=[(k, "", "") for k in ("HEIGHT", "DISTANCE", "WIDTH", "WALL_HEIGHT", "LENGTH", "LASER")])
@@ -46,6 +47,8 @@ class Dimension(bpy.types.PropertyGroup):
     facing: FloatVectorProperty(size=3)
     metres: FloatProperty()
     half_m: FloatProperty()
+    low_m: FloatProperty()
+    high_m: FloatProperty()
 
 
 CLASSES = (Dimension,)

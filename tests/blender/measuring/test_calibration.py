@@ -180,3 +180,30 @@ def test_empties_and_meshes_of_two_vertices_are_lengths(panel, addon) -> None:
     assert bpy.ops.image_to_3d.calibrate(length=4.02) == {"FINISHED"}
     panel.finish()
     assert root.matrix_world.median_scale == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_bare_photo_says_how_wrong_it_may_be_and_a_door_tells_about_what_is_beside_it(panel, addon) -> None:
+    from image_to_3d.core.lengths.measuring import length_between, point_near
+
+    panel.recipe.photo_path, panel.recipe.engine = str(SAMPLE / "photo.jpg"), "lite"
+    panel.recipe.density = "QUARTER"
+    root, scene = panel.generate().root, bpy.context.scene
+    scale_of, stored = addon.measuring.scale.scale_of_photo, addon.measuring.stored_cloud
+    bare = scale_of(root, scene)
+    assert bare.field is not None and bare.field.model.source == "measured" and 0.05 < bare.relative_sd < 0.5
+    calibrate(panel, addon, root, "door_height")
+    assert panel.session.failure is None
+    after = scale_of(root, scene)
+    assert after.state == "calibrated" and len(after.field.known) == 1
+
+    def spread(name: str, scale) -> float:
+        grid = stored.read(root).grid()
+        ends = np.array(places(addon, root, name)).reshape(2, 3)
+        a, b = (point_near(grid, place) for place in stored.to_camera_frame(root, ends))
+        low, high = length_between(a, b, scale).interval
+        return float(np.log(high / low))
+
+    assert spread("door_height", after) < 0.3 * spread("door_height", bare)
+    assert max(spread(name, after) for name in ("window_width", "picture_width", "table_length")) > 4 * spread(
+        "door_height", after
+    ), "one door is not the whole room"

@@ -148,6 +148,22 @@ class KnownDistance:
     true_m: float
     sd_m: float = 0.0
 
+    def to_plain(self) -> list[float]:
+        """Eight numbers: the ends, the true length, its standard deviation."""
+        return [*map(float, self.ends.ravel()), self.true_m, self.sd_m]
+
+    @classmethod
+    def from_plain(cls, numbers: Sequence[float]) -> KnownDistance:
+        """Inverse of :meth:`to_plain`.
+
+        Raises:
+            ValueError: they are no such numbers.
+        """
+        values = np.asarray(numbers, np.float64)
+        if values.shape != (8,) or not np.isfinite(values).all() or values[6] <= 0:
+            raise ValueError("no known distance")
+        return cls(values[:6].reshape(2, 3), float(values[6]), float(values[7]))
+
     @property
     def log_ratio(self) -> float:
         """ln(engine's length / true length)."""
