@@ -6,7 +6,7 @@
 Generated rooms, offices and corridors with exact truth, none of which anything was tuned on: focal lengths of 18 to 60 mm, even in
 their logarithm; pitch even within ±20°, roll within ±6°; any furniture, clutter, light, blur, noise and JPEG of the training
 pictures' camera. Every other room is taken by an imperfect camera: principal point off the middle (sd 0.4 % of the diagonal), lens
-distortion (sd 0.4 % in the corners). Seeds 700000 to 700089 were used to choose the noise model; use others to judge.
+distortion (sd 0.4 % in the corners). Seeds 700000 to 700219 were used to choose the noise model; use others to judge.
 
 Real pictures: folders with ``photo.*`` and the focal length in ``intrinsics.json`` or ``truth.json``.
 """
