@@ -6,9 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from image_to_3d.catalogue import STAGES
-from image_to_3d.core.errors import ErrorCode, ImageTo3DError, Notice, notice_fields
-
 bpy = pytest.importorskip("bpy", reason="needs the bpy module of a real Blender")
 
 CHINESE = "zh_hans"
@@ -55,18 +52,24 @@ def test_every_word_that_blender_registered_is_translated(addon) -> None:
 
 
 def test_a_template_is_translated_and_then_filled(chinese) -> None:
+    from image_to_3d.core.errors import ErrorCode, ImageTo3DError
+
     error = ImageTo3DError(ErrorCode.BUSY, "backend.busy", count=64)
     assert chinese.words_of(error) == ("后端繁忙：有 64 张照片在等待。", "请几分钟后再试。")
     assert chinese.sentence("Nobody has translated this.") == "Nobody has translated this."
 
 
 def test_a_cause_is_translated_too(chinese) -> None:
+    from image_to_3d.core.errors import ErrorCode, ImageTo3DError, Notice
+
     cause = ImageTo3DError(ErrorCode.BAD_REQUEST, "measuring.region_too_few_corners")
     notice = Notice("measuring.levelling_lost", why=cause)
     assert chinese.sentence(notice) == "照片无法再次调平，保持原样：区域至少需要三个角点。"
 
 
 def test_a_stored_warning_is_read_in_the_language_of_who_opens_the_file(addon, monkeypatch) -> None:
+    from image_to_3d.core.errors import Notice, notice_fields
+
     warning = Notice("depth.partly_unknown", share=0.5)
     line = addon.translations.stored(str(warning), notice_fields(warning))
     assert len(line.splitlines()) == 1 and addon.translations.sentence(line) == str(warning)
@@ -79,6 +82,8 @@ def test_a_stored_warning_is_read_in_the_language_of_who_opens_the_file(addon, m
 
 
 def test_every_stage_of_the_backend_is_translated(addon, chinese) -> None:
+    from image_to_3d.catalogue import STAGES
+
     assert addon.photos.job.stage_text("waiting", 2) == "Waiting, 2 before this"
     assert addon.photos.job.stage_text("building gsplat on the GPU") == "Building gsplat on the GPU"
     for stage in ("load", "decode", "preprocess", "network", "postprocess", "lift", "pack", "waiting"):

@@ -130,3 +130,17 @@ def test_the_rules_see_what_they_forbid(tmp_path) -> None:
         ("roof", "cellar.coal", False, False),
     }
     assert circles([i for i in imports_of(package) if not i.typing_only]) == [["cellar.wine", "roof"]]
+
+
+def test_no_test_in_blender_imports_the_package_before_the_extension_brings_it() -> None:
+    early = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+        for path in sorted((REPOSITORY / "tests" / "blender").rglob("*.py"))
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and any(
+            name.partition(".")[0] == "image_to_3d"
+            for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+        )
+    ]
+    assert not early, "the package is not in Blender's Python: import it inside the test"

@@ -233,7 +233,7 @@ def test_clients_are_let_in_by_key_and_shut_out_again_at_once(backend: Backend) 
     stranger, endpoint = new_keys(), published()
     with pytest.raises(ConnectionLost, match="does not know this client") as caught:
         Client(endpoint, stranger)
-    assert stranger.public in caught.value.hint.replace("'\"'\"'", "'")
+    assert stranger.public in caught.value.sentence("cli").replace("'\"'\"'", "'")
     clients = AuthorisedClients()
     clients.add(stranger.public, "a laptop")
     with Client(endpoint, stranger) as client:
@@ -538,7 +538,7 @@ def test_where_nothing_listens_is_said_after_a_moment(own_home: Path) -> None:
         ticket = thread.submit(m.Status())
         events: list = []
         wait_until(lambda: events.extend(thread.poll()) or any(e.ticket == ticket for e in events))
-        assert "Nothing listens" in str(events[-1].error)
+        assert "No backend is listening" in str(events[-1].error)
     finally:
         thread.close()
 

@@ -127,7 +127,7 @@ def test_running_out_of_memory_for_good_is_an_error_that_says_what_to_do(
     monkeypatch.setattr(SharpNetwork, "forward", never)
     with pytest.raises(ImageTo3DError) as caught:
         engine.predict(photo)
-    assert caught.value.code is ErrorCode.OUT_OF_MEMORY and "bf16" in caught.value.hint
+    assert caught.value.code is ErrorCode.OUT_OF_MEMORY and "bf16" in caught.value.sentence("cli")
 
 
 def test_too_little_memory_is_noticed_before_it_is_used(
