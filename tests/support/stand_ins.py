@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tomllib
 
-from image_to_3d import __version__
+from build_extension import project_version
 from paths import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
@@ -83,6 +83,6 @@ def write_extension(folder: Path) -> Path:
     for extra, requirements in PROJECT["optional-dependencies"].items():
         metadata.append(f"Provides-Extra: {extra}")
         metadata += [f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements]
-    write_wheel(wheels, PROJECT["name"], __version__, files, metadata)
+    write_wheel(wheels, PROJECT["name"], project_version(), files, metadata)
     (folder / "constraints.txt").write_bytes((REPOSITORY / "scripts" / "constraints.txt").read_bytes())
     return folder

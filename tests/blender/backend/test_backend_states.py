@@ -28,18 +28,19 @@ class FakeBackend:
     """Speaks the wire as another version would, or not at all.
 
     Args:
-        protocol: version in its headers.
+        ahead: how many versions of the protocol it is ahead of the extension.
         version: of its package.
         refuses: answers every request with the error that another version answers with.
         silent: accepts connections and says nothing.
     """
 
-    def __init__(self, protocol: int = 1, version: str = "0.1.0", refuses: bool = False, silent: bool = False) -> None:
+    def __init__(self, ahead: int = 0, version: str = "0.1.0", refuses: bool = False, silent: bool = False) -> None:
         import zmq
 
+        from image_to_3d.protocol import PROTOCOL_VERSION
         from image_to_3d.protocol.keys import load_or_create
 
-        self.protocol, self.version, self.refuses, self.silent = protocol, version, refuses, silent
+        self.protocol, self.version, self.refuses, self.silent = PROTOCOL_VERSION + ahead, version, refuses, silent
         self.key = load_or_create("server").public
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -66,7 +67,7 @@ class FakeBackend:
 
         asked = msgpack.unpackb(header)
         if self.refuses:
-            words = f"The other side speaks protocol version 1, this one version {self.protocol}."
+            words = f"The other side speaks another protocol version, this one version {self.protocol}."
             return encode(m.ErrorReply("incompatible_version", words), asked["i"], self.protocol)
         if asked["t"] == "hello":
             engine = m.EngineState(
@@ -220,13 +221,13 @@ def test_one_that_does_not_come_up(quiet: ModuleType, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-@pytest.mark.parametrize(("protocol", "words"), [(0, "older than this extension"), (2, "newer than this extension")])
-def test_another_protocol(quiet: ModuleType, protocol: int, words: str, refuses: bool) -> None:
-    with fake(quiet, protocol=protocol, refuses=refuses):
+@pytest.mark.parametrize(("ahead", "words"), [(-1, "older than this extension"), (1, "newer than this extension")])
+def test_another_protocol(quiet: ModuleType, ahead: int, words: str, refuses: bool) -> None:
+    with fake(quiet, ahead=ahead, refuses=refuses):
         said = shown(quiet, test_connection(quiet))
     assert words in said.text
     assert "image_to_3d.install_backend" in said.buttons
-    assert ("screen.userpref_show" in said.buttons) == (protocol > 1)
+    assert ("screen.userpref_show" in said.buttons) == (ahead > 0)
 
 
 @pytest.mark.parametrize(("version", "words"), [("0.0.9", "too old"), ("99.0.0", "too new"), ("0.1.7", "")])
@@ -332,7 +333,7 @@ def test_another_computer_that_does_not_listen(quiet: ModuleType) -> None:
         taken.bind(("127.0.0.1", 0))
         remote(quiet, f"127.0.0.1:{taken.getsockname()[1]}", load_or_create("server").public)
         said = shown(quiet, test_connection(quiet))
-    assert "Nothing listens at" in said.text and "firewall" in said.text
+    assert "No backend is listening at" in said.text and "firewall" in said.text
     assert {"image_to_3d.test_connection", "preferences.addon_show"} <= set(said.buttons)
     assert not bpy.ops.image_to_3d.restart_backend.poll(), "it cannot be restarted from here"
 
