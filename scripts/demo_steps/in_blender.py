@@ -76,6 +76,7 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
 
     camera = importlib.import_module(f"{MODULE}.scene.camera")
     pointcloud = importlib.import_module(f"{MODULE}.scene.points")
+    translations = importlib.import_module(f"{MODULE}.translations")
     outcome = built.root.image_to_3d.outcome
     local = pointcloud.read(built.points, "position").astype(np.float64)
     matrix = np.array(built.points.matrix_world)
@@ -93,7 +94,7 @@ def _facts(built, job: dict, seconds: dict[str, float]) -> dict:
         "gaussians": outcome.points,
         "extent_m": list(outcome.extent),
         "focal": {"px": outcome.focal_px, "mm35": outcome.mm35, "source": outcome.focal_source},
-        "warnings": [line for line in outcome.warnings.splitlines() if line],
+        "warnings": [translations.sentence(line) for line in outcome.warnings.splitlines() if line],
         "lengths": _lengths(job["truth"], world[photographed], k.project(seen[photographed])),
         "seconds": seconds,
     }
