@@ -10,7 +10,7 @@ import bpy
 
 from image_to_3d import catalogue
 from image_to_3d.blender.length_labels import Units, length_label
-from image_to_3d.core import Intrinsics, Provenance
+from image_to_3d.core import Intrinsics
 from image_to_3d.core.lengths.calibration import Scale, engine_scale
 from image_to_3d.core.lengths.error_field import ErrorField, KnownDistance
 from image_to_3d.core.lengths.measuring import Length
@@ -46,17 +46,13 @@ def scale_of_photo(root: bpy.types.Object, scene: bpy.types.Scene) -> Scale:
 
 def engine_prior(root: bpy.types.Object) -> Scale:
     """The scale as the engine claims it, of a measurable root."""
-    outcome = root.image_to_3d.outcome
-    known = outcome.engine, outcome.metric, outcome.focal_source or None, outcome.depth_error
-    return _prior(*known, stored_cloud.intrinsics(root))
+    return _prior(stored_cloud.told(root), stored_cloud.intrinsics(root))
 
 
 @lru_cache(maxsize=16)
-def _prior(engine: str, metric: bool, focal: str | None, depth_error: str, intrinsics: Intrinsics) -> Scale:
+def _prior(told: stored_cloud.Told, intrinsics: Intrinsics) -> Scale:
     """Kept, because panels ask with every drawing, and what a typical length is worth takes some milliseconds."""
-    details = {"depth_error": json.loads(depth_error)} if depth_error else {}
-    provenance = Provenance(engine, metric, focal, details=details)
-    return engine_scale(provenance, intrinsics, catalogue.scale_sd(engine, metric))
+    return engine_scale(told.provenance(), intrinsics, catalogue.scale_sd(told.engine, told.metric))
 
 
 @lru_cache(maxsize=16)

@@ -7,8 +7,8 @@ levelling and calibration, leads from there to Blender's world.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -86,13 +86,32 @@ def picture_of(root: bpy.types.Object, points: bpy.types.Object) -> blender_poin
     """What the points of a :func:`measurable` root were made from. They carry their cells."""
     outcome = root.image_to_3d.outcome
     layers = list(range(*outcome.invented_layers))
-    details: dict[str, Any] = {"invented_layers": layers} if layers else {}
-    if outcome.depth_error:
-        details["depth_error"] = json.loads(outcome.depth_error)
-    provenance = Provenance(outcome.engine, outcome.metric, outcome.focal_source or None, details=details)
+    came = told(root).provenance()
+    details = {**came.details, "invented_layers": layers} if layers else came.details
     return blender_points.Picture(
-        pointcloud.read(points, pointcloud.CELL), Grid(*outcome.grid), intrinsics(root), provenance
+        pointcloud.read(points, pointcloud.CELL), Grid(*outcome.grid), intrinsics(root), replace(came, details=details)
     )
+
+
+class Told(NamedTuple):
+    """What a root was told of where its depth comes from; the last two are JSON, or empty."""
+
+    engine: str
+    metric: bool
+    focal_source: str
+    depth_error: str
+    camera_lines: str
+
+    def provenance(self) -> Provenance:
+        stored = {"depth_error": self.depth_error, "camera_lines": self.camera_lines}
+        details = {name: json.loads(text) for name, text in stored.items() if text}
+        return Provenance(self.engine, self.metric, self.focal_source or None, details=details)
+
+
+def told(root: bpy.types.Object) -> Told:
+    """Of a :func:`measurable` root."""
+    outcome = root.image_to_3d.outcome
+    return Told(outcome.engine, outcome.metric, outcome.focal_source, outcome.depth_error, outcome.camera_lines)
 
 
 def measurable(root: bpy.types.Object) -> bool:

@@ -133,6 +133,7 @@ def _record(root: bpy.types.Object, photo: PhotoResult, metres_per_unit: float) 
     outcome.inverse_depth = affine.get("a", 0.0), affine.get("b", 0.0)
     outcome.assumption = str(affine.get("assumption", ""))
     outcome.depth_error = json.dumps(result.depth_error) if result.depth_error else ""
+    outcome.camera_lines = json.dumps(result.camera_lines) if result.camera_lines else ""
     outcome.heading_deg = -1.0 if result.heading_deg is None else result.heading_deg
 
 

@@ -119,6 +119,8 @@ class Outcome(bpy.types.PropertyGroup):
         assumption: what a and b rest on.
         depth_error: how wrong the depth may be, as JSON of
             :meth:`~image_to_3d.core.lengths.error_field.ErrorField.to_plain`; empty where nobody knows.
+        camera_lines: what the straight lines of the photo tell, as JSON of
+            :func:`~image_to_3d.core.surfaces.plumb_lines.told_by_lines`; empty where they tell nothing.
         heading_deg: compass direction of the view, clockwise from north, as the photo tells it; negative if it does not.
     """
 
@@ -142,6 +144,7 @@ class Outcome(bpy.types.PropertyGroup):
     inverse_depth: FloatVectorProperty(size=2)
     assumption: StringProperty()
     depth_error: StringProperty()
+    camera_lines: StringProperty()
     heading_deg: FloatProperty(default=-1.0)
 
 

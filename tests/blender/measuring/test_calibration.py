@@ -64,6 +64,14 @@ def calibrate(panel, addon, root, name: str, length: float | None = None) -> Non
     panel.finish()
 
 
+def test_how_sure_the_lines_are_of_the_focal_length_widens_lengths(wrong_room, addon) -> None:
+    outcome, scale = wrong_room.root.image_to_3d.outcome, addon.measuring.scale
+    outcome.focal_source = "vanishing-points"
+    unsaid = scale.engine_prior(wrong_room.root).focal_sd
+    outcome.camera_lines = '{"focal_sd": 0.08}'
+    assert scale.engine_prior(wrong_room.root).focal_sd == 0.08 != unsaid
+
+
 def test_one_door_gives_every_other_length(wrong_room, panel, addon) -> None:
     root = wrong_room.root
     assert errors(addon, root)["door_width"] == pytest.approx(0.03, abs=0.005)
