@@ -146,7 +146,7 @@ def test_a_mistake_while_building_fails_the_photo_with_a_sentence_and_the_next_o
     half_built.finish()
     (failed,) = session.failed
     assert failed.failure is session.failure and failed is not following
-    assert "The extension made a mistake: RuntimeError: context is incorrect." in str(session.failure)
+    assert "RuntimeError: context is incorrect." in str(session.failure)
     assert "broken_once" in caplog.text, "the traceback is logged"
     assert session.job is None and session.last_root in bpy.data.objects
 

@@ -8,6 +8,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
+
 from running_extension import RunningExtension
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "living_a"
