@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from image_to_3d.core import ImageTo3DError
 from image_to_3d.core.surfaces.levelling import Gravity, camera_angles, find_gravity
 from image_to_3d.core.surfaces.planes import Plane, classify, find_planes
+from image_to_3d.core.surfaces.plumb_lines import PlumbLines, plumb_lines_of
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ..runtime import objects, session_uids
@@ -40,6 +41,7 @@ class Analysis:
         gravity: None if the picture does not tell.
         refusal: why it does not.
         metric: whether its lengths are metres, rather than up to one factor.
+        plumb: the vertical from the lines of the photo; None if they do not tell.
     """
 
     grid: SurfaceGrid
@@ -47,6 +49,7 @@ class Analysis:
     gravity: Gravity | None
     refusal: ImageTo3DError | None
     metric: bool
+    plumb: PlumbLines | None
 
     def with_up(self, up: NDArray[np.float64], sd_deg: float) -> Gravity:
         """The planes as a person levelled them: ``up`` (3,) against gravity, ``sd_deg`` its standard deviation."""
@@ -54,19 +57,20 @@ class Analysis:
         return Gravity(up, sd_deg, pitch, roll, tuple(classify(self.planes, up, self.grid)), 1.0)
 
 
-def analyse(grid: SurfaceGrid, metric: bool) -> Analysis:
+def analyse(grid: SurfaceGrid, metric: bool, plumb: PlumbLines | None) -> Analysis:
     """Find everything; a second or two for a large photo. Any thread.
 
     Args:
         grid: the surface.
         metric: whether its lengths are metres.
+        plumb: the vertical from the lines of the photo; None if they do not tell.
     """
     planes = find_planes(grid)
     try:
-        gravity = find_gravity(planes, grid, metric)
+        gravity = find_gravity(planes, grid, metric, plumb)
     except ImageTo3DError as error:
-        return Analysis(grid, tuple(planes), None, error, metric)
-    return Analysis(grid, gravity.planes, gravity, None, metric)
+        return Analysis(grid, tuple(planes), None, error, metric, plumb)
+    return Analysis(grid, gravity.planes, gravity, None, metric, plumb)
 
 
 Key = tuple[Any, ...]
@@ -91,15 +95,15 @@ class Analyses:
         resting = failed is not None and time.monotonic() < failed + _PAUSE_SECONDS
         return key not in self._found and key not in self._waiting and not resting
 
-    def fetch(self, key: Key, grid: Callable[[], SurfaceGrid], metric: bool, then: Then | None) -> None:
-        """Analyse on the background thread what ``grid`` gives there; whoever else asks meanwhile gets the same answer."""
+    def fetch(self, key: Key, found_out: Callable[[], Analysis], then: Then | None) -> None:
+        """Have ``found_out`` called on the background thread; whoever else asks meanwhile gets the same answer."""
         waiting = [] if then is None else [then]
         if key in self._waiting:
             self._waiting[key] += waiting
             return
         self._waiting[key] = waiting
 
-        of(Workers).run(lambda _: analyse(grid(), metric), lambda outcome: self._arrived(key, outcome))
+        of(Workers).run(lambda _: found_out(), lambda outcome: self._arrived(key, outcome))
 
     def forget(self) -> None:
         """Drop everything: the file that it belongs to is gone."""
@@ -150,9 +154,11 @@ def request(root: bpy.types.Object, then: Then | None = None) -> None:
         return
     key = _key(root)
     stored = stored_cloud.read(root)
-    metric = stored.picture.provenance.metric or root.image_to_3d.calibration.calibrated
+    provenance = stored.picture.provenance
+    metric = provenance.metric or root.image_to_3d.calibration.calibrated
+    plumb = plumb_lines_of(provenance)
     assert key is not None  # it has points, or reading them had raised
-    of(Analyses).fetch(key, stored.grid, metric, then)
+    of(Analyses).fetch(key, lambda: analyse(stored.grid(), metric, plumb), then)
 
 
 def prefetch(root: bpy.types.Object) -> None:

@@ -24,6 +24,7 @@ from image_to_3d.core.lengths.reapply import (
     solve_on,
 )
 from image_to_3d.core.surfaces.levelling import Levelling
+from image_to_3d.core.surfaces.plumb_lines import plumb_lines_of
 from image_to_3d.core.surfaces.surface import SurfaceGrid
 
 from ... import translations
@@ -168,7 +169,9 @@ def _shift(stored: stored_cloud.StoredPoints, solution: Solution, request: Level
     levelled = None
     if request is not None:
         try:
-            levelled = level_as_requested(SurfaceGrid.from_cloud(after), request, True)
+            levelled = level_as_requested(
+                SurfaceGrid.from_cloud(after), request, True, plumb_lines_of(after.provenance)
+            )
         except ImageTo3DError:
             levelled = None  # it stands as before
     kept = np.flatnonzero(np.isin(stored.picture.cells, after.cells()))

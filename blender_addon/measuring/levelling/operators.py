@@ -34,7 +34,7 @@ class IMAGE_TO_3D_OT_level(OnPhoto, bpy.types.Operator):
         request = LevelRequest("FLOOR", self.align)
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
-            logic.apply(root, level_as_requested(found.grid, request, found.metric, found.planes))
+            logic.apply(root, level_as_requested(found.grid, request, found.metric, found.plumb, found.planes))
 
         return later(self, context, work, "Level to Floor")
 
@@ -62,7 +62,9 @@ class IMAGE_TO_3D_OT_level_points(OnPhoto, PicksPoints, bpy.types.Operator):
 
         def work(root: bpy.types.Object, scene: bpy.types.Scene, found: Analysis) -> None:
             request = LevelRequest("POINTS", align, tuple(anchor(found.grid, place) for place in places))
-            logic.apply(root, level_as_requested(found.grid, request, found.metric, found.planes), request.points)
+            logic.apply(
+                root, level_as_requested(found.grid, request, found.metric, found.plumb, found.planes), request.points
+            )
 
         return later(self, context, work, "Level by Three Points")
 

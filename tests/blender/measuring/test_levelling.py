@@ -65,6 +65,14 @@ def test_one_click_stands_the_room_on_its_floor(panel) -> None:
     assert bpy.data.objects[panel.session.last_root].image_to_3d.levelling.levelled
 
 
+def test_lines_of_the_photo_that_contradict_its_surfaces_are_a_refusal(panel) -> None:
+    panel.choose_sample()
+    root = panel.generate().root
+    root.image_to_3d.outcome.camera_lines = json.dumps({"up": [0.5, -0.8, 0.0], "up_sd_deg": 0.2})
+    level(panel)
+    assert "apart" in str(panel.session.failure) and not root.image_to_3d.levelling.levelled
+
+
 def test_a_wall_lies_along_an_axis_if_wanted(panel, addon) -> None:
     panel.choose_sample()
     root = panel.generate().root

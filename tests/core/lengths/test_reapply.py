@@ -142,3 +142,24 @@ def test_three_points_tell_how_sure_they_are(grid: SurfaceGrid) -> None:
     unsure = level_from_points(places, None, covariances + 1e-4 * np.eye(3))
     assert exact.sd_deg == 0 and 0.3 < unsure.sd_deg < 3 and unsure.camera_height_sd_m >= 0.01
     assert exact.camera_height_m == pytest.approx(1.5, rel=1e-3)
+
+
+def test_levelling_again_weighs_the_lines_of_the_photo(grid: SurfaceGrid) -> None:
+    measured = MeasurementState(level=LevelRequest("FLOOR"))
+    up = find_gravity(find_planes(grid), grid).up
+
+    def levelled(degrees: float):
+        lines = {"up": list(turned(up, degrees)), "up_sd_deg": 1e-4}
+        provenance = Provenance("depth-map", details={"camera_lines": lines})
+        return reapply_measurements(cloud_of(grid, provenance), measured, 0.03)[1], lines["up"]
+
+    reapplied, lines = levelled(2.0)
+    np.testing.assert_allclose(-reapplied.levelling.rotation[1], lines, atol=1e-3)
+    reapplied, _ = levelled(20.0)
+    assert reapplied.levelling is None and "20° apart" in str(reapplied.warnings[0])
+
+
+def turned(up: np.ndarray, degrees: float) -> np.ndarray:
+    """A direction, the given angle beside another."""
+    beside = np.cross(up, (0.0, 0.0, 1.0))
+    return up * np.cos(np.radians(degrees)) + beside / np.linalg.norm(beside) * np.sin(np.radians(degrees))

@@ -16,6 +16,7 @@ from ..depth.relative_depth import AffineInverseDepth, affine_of, change_inverse
 from ..errors import ErrorCode, ImageTo3DError, Notice
 from ..surfaces.levelling import Gravity, Levelling, find_gravity, gravity_from_angles, level, level_from_points
 from ..surfaces.planes import Plane, find_planes
+from ..surfaces.plumb_lines import PlumbLines, plumb_lines_of
 from ..surfaces.surface import SurfaceGrid
 from .anchors import Anchor
 from .calibration import Scale, engine_scale
@@ -120,9 +121,9 @@ def reapply_measurements(
     levelling = None
     if measured.level is not None:
         try:
-            levelling = level_as_requested(
-                SurfaceGrid.from_cloud(cloud), measured.level, cloud.provenance.metric or bool(solution)
-            )
+            metric = cloud.provenance.metric or bool(solution)
+            plumb = plumb_lines_of(cloud.provenance)
+            levelling = level_as_requested(SurfaceGrid.from_cloud(cloud), measured.level, metric, plumb)
         except ImageTo3DError as error:
             warnings.append(Notice("measuring.levelling_lost", why=error))
     return cloud, Reapplied(solution, levelling, tuple(warnings))
@@ -180,7 +181,11 @@ def _as_before(cloud: GaussianCloud, measured: MeasurementState, scale_sd: float
 
 
 def level_as_requested(
-    grid: SurfaceGrid, request: LevelRequest, metric: bool, planes: Sequence[Plane] | None = None
+    grid: SurfaceGrid,
+    request: LevelRequest,
+    metric: bool,
+    plumb: PlumbLines | None,
+    planes: Sequence[Plane] | None = None,
 ) -> Levelling:
     """Level as a person wished.
 
@@ -188,6 +193,7 @@ def level_as_requested(
         grid: the surface.
         request: how.
         metric: whether lengths are metres.
+        plumb: the vertical from the lines of the photo; None if they do not tell.
         planes: of the grid, if they are known already.
 
     Raises:
@@ -195,7 +201,7 @@ def level_as_requested(
             make a floor.
     """
     if request.method == "FLOOR":
-        gravity = find_gravity(find_planes(grid) if planes is None else planes, grid, metric)
+        gravity = find_gravity(find_planes(grid) if planes is None else planes, grid, metric, plumb)
         return level(gravity, _wall(gravity) if request.align else None)
     points = [place.on(grid) for place in request.points]
     places = np.array([point.position for point in points])
