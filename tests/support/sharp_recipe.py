@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +36,7 @@ MINI = SharpConfig(
     head_hidden=16,
     head_dim=16,
 )
-THIN1536 = SharpConfig(
-    vit=ViTConfig(grid=24, width=64, depth=8, heads=4, mlp_width=256),
-    encoder_dims=(24, 32, 48, 64, 80),
-    monodepth_dims=(24,) * 5,
-    disparity_dims=(12, 32),
-    gaussian_dims=(32,) * 5,
-    head_hidden=16,
-    head_dim=16,
-)
+THIN1536 = replace(MINI, vit=replace(MINI.vit, grid=24))
 FULL = SharpConfig()
 
 _PIECE = 1 << 20

@@ -190,6 +190,7 @@ def _replace_linear(module: nn.Module) -> None:
 
 
 def _onednn_linear_works() -> bool:
+    """Whether this build of torch has the private operator, and computes right with it; linear layers stay torch's own if not."""
     if not torch.backends.mkldnn.is_available():
         return False
     linear = nn.utils.skip_init(nn.Linear, 8, 4)
